@@ -1,0 +1,50 @@
+interface ErrorCodeEntry {
+  /** Default message, for a person: says what is wrong and what to do. */
+  readonly message: string;
+  /** Whether the same call may succeed later without a change by the caller. */
+  readonly retryable: boolean;
+}
+
+const entry = (message: string, retryable = false): ErrorCodeEntry => ({ message, retryable });
+
+/**
+ * Every error code that a client can see. `docs/errors.md` is generated from this registry together with the
+ * table of HTTP statuses in the server; tests hold the three equal.
+ */
+export const ERROR_CODES = {
+  invalid_request: entry('The request is not of the expected form; `details` lists each field that is wrong.'),
+  invalid_path: entry('The path is not allowed; use up to 1,024 bytes of non-empty segments without "." or "..".'),
+  unauthenticated: entry('Send an API key: "Authorization: Bearer sk_…" or "x-api-key: sk_…".'),
+  forbidden: entry('This key may not do that; use one with the permission named in `details`.'),
+  not_found: entry('There is nothing here that you may see.'),
+  method_not_allowed: entry('This address does not answer that method.'),
+  conflict: entry('The change conflicts with the present state; read it again and retry.'),
+  path_taken: entry('A file with that path exists already.'),
+  idempotency_key_reused: entry('This Idempotency-Key was used with a different request; use a new key.'),
+  idempotency_in_progress: entry('The first request with this Idempotency-Key is still running; retry shortly.', true),
+  payload_too_large: entry('The body is larger than what is allowed or was declared.'),
+  length_required: entry('Declare the length of the body (Content-Length).'),
+  length_mismatch: entry('The number of bytes that arrived is not the number that was declared.'),
+  checksum_mismatch: entry('The bytes that arrived do not match the checksum that was declared; send them again.'),
+  unsupported_media_type: entry('This address does not read that content type.'),
+  range_not_satisfiable: entry('The range lies outside of the file.'),
+  signature_invalid: entry('The signature of this address is missing, wrong or expired; ask for a new signed address.'),
+  upload_not_open: entry('This upload has ended (completed, aborted or expired); start a new one.'),
+  upload_offset_mismatch: entry('The offset is not where this upload stands; ask for it with HEAD and continue there.'),
+  upload_locked: entry('Another request is writing to this upload; retry shortly.', true),
+  upload_incomplete: entry('Bytes or parts are missing; `details` says which.'),
+  upload_interrupted: entry('The body ended early; what arrived is saved, continue from the offset.', true),
+  upload_fenced: entry('Another writer has taken this upload over; ask for the offset and continue.', true),
+  unsupported_protocol_version: entry('This server speaks tus 1.0.0; send "Tus-Resumable: 1.0.0".'),
+  request_timeout: entry('The request came in too slowly and was cut off; what arrived of an upload is saved.', true),
+  storage_full: entry('The storage has no room for these bytes; free some or add a bucket.', true),
+  storage_unavailable: entry('The bucket does not answer at present; retry later.', true),
+  storage_misconfigured: entry('The bucket refuses our credentials or does not exist; check its settings.'),
+  database_unavailable: entry('The database does not answer at present; retry later.', true),
+  overloaded: entry('The server has as much work as it can hold; retry later.', true),
+  shutting_down: entry('The server is stopping; retry shortly.', true),
+  configuration_invalid: entry('A setting is missing or wrong.'),
+  internal_error: entry('Something went wrong on our side; the request id finds it in the server log.', true),
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;

@@ -1,0 +1,69 @@
+import { type Clock, systemClock } from './clock.ts';
+import { type Random, systemRandom } from './random.ts';
+
+declare const brand: unique symbol;
+type Branded<Prefix extends string> = `${Prefix}_${string}` & { readonly [brand]: Prefix };
+
+/** The prefix of each kind of id. */
+export const ID_PREFIXES = {
+  organization: 'org',
+  team: 'team',
+  project: 'prj',
+  tenant: 'ten',
+  bucket: 'bkt',
+  apiKey: 'key',
+  file: 'file',
+  object: 'obj',
+  upload: 'upl',
+  job: 'job',
+  request: 'req',
+} as const;
+
+export type IdKind = keyof typeof ID_PREFIXES;
+export type Id<Kind extends IdKind> = Branded<(typeof ID_PREFIXES)[Kind]>;
+
+export type OrganizationId = Id<'organization'>;
+export type TeamId = Id<'team'>;
+export type ProjectId = Id<'project'>;
+export type TenantId = Id<'tenant'>;
+export type BucketId = Id<'bucket'>;
+export type ApiKeyId = Id<'apiKey'>;
+export type FileId = Id<'file'>;
+export type ObjectId = Id<'object'>;
+export type UploadId = Id<'upload'>;
+
+// Crockford's base 32 in lower case: sorts as the number does, has no look-alikes, is safe in URLs and file names.
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const TIME_LENGTH = 10;
+const RANDOM_LENGTH = 16;
+const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/;
+
+/** Makes ids of 48 bits of time and 80 random bits, as a ULID: `file_01j…`, sortable by time of creation. */
+export class IdGenerator {
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(clock: Clock = systemClock, random: Random = systemRandom) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  next<Kind extends IdKind>(kind: Kind): Id<Kind> {
+    let time = this.#clock.now();
+    let head = '';
+    for (let i = 0; i < TIME_LENGTH; i++) {
+      head = ALPHABET[time % 32] + head;
+      time = Math.floor(time / 32);
+    }
+    let tail = '';
+    for (const byte of this.#random.bytes(RANDOM_LENGTH)) tail += ALPHABET[byte & 31];
+    return `${ID_PREFIXES[kind]}_${head}${tail}` as Id<Kind>;
+  }
+}
+
+/** Whether `value` has the form of an id of that kind; says nothing of its existence. */
+export function isId<Kind extends IdKind>(kind: Kind, value: unknown): value is Id<Kind> {
+  if (typeof value !== 'string') return false;
+  const prefix = `${ID_PREFIXES[kind]}_`;
+  return value.startsWith(prefix) && BODY.test(value.slice(prefix.length));
+}

@@ -1,0 +1,133 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * Where bytes live. Small on purpose: what every provider can do is required, what only some can is a declared
+ * capability (`presign`), absent where it is not offered. An adapter is done when it passes `@carcosa/storage/testsuite`.
+ *
+ * Keys are made by {@link storageKey}: ASCII segments of [A-Za-z0-9._~@%+=,-], joined by "/", at most 1,024 bytes, no segment
+ * empty, "." or "..". Adapters refuse anything else with `invalid_path`.
+ *
+ * Errors are CarcosaErrors: `not_found`, `storage_full`, `storage_unavailable` (retryable), `storage_misconfigured`.
+ */
+export interface ObjectStore {
+  readonly provider: 'local' | 's3';
+  /** Signs requests that a client sends straight to the bucket; absent where the bytes go through us. */
+  readonly presign?: PresignCapability;
+
+  /** Begins an object under `uploadId`. Nothing is visible under any key before {@link StagedObject.commit}. */
+  stage(input: StageInput): Promise<StagedObject>;
+  /**
+   * Continues what another request, or another process, began; bytes beyond `at.durable` are dropped.
+   * With `takeover` the former writer may still be alive and writing: what it writes from now on must not reach the object.
+   * @throws CarcosaError `not_found` when nothing is staged any more.
+   */
+  resume(ref: StagedRef, at: { durable: number; takeover: boolean }): Promise<StagedObject>;
+  /** Removes all that was staged under `ref`. Idempotent; also right after a commit, when it removes nothing that is visible. */
+  discard(ref: StagedRef): Promise<void>;
+
+  /** Opens `key` for reading; `range` is inclusive. @throws CarcosaError `not_found` */
+  read(key: string, options?: ReadOptions): Promise<Readable>;
+  /** `null` when there is nothing under `key`. */
+  stat(key: string): Promise<ObjectStat | null>;
+  /** Idempotent: removing what is not there succeeds. */
+  delete(key: string): Promise<void>;
+  /** Server-side where the provider can. @throws CarcosaError `not_found` */
+  copy(from: string, to: string): Promise<void>;
+  /** All objects whose key begins with `prefix`, in the order of keys. */
+  list(prefix: string): AsyncIterable<ObjectStat>;
+  close(): Promise<void>;
+}
+
+export interface StageInput {
+  uploadId: string;
+  /** Whole length in bytes where it is known: fixes the size of parts. */
+  size: number | null;
+  contentType: string;
+}
+
+/** All that is needed to find staged bytes again, in any process: plain JSON, kept in the upload's row. */
+export type StagedRef = { readonly [name: string]: unknown };
+
+export interface ReadOptions {
+  range?: { start: number; end: number };
+  signal?: AbortSignal;
+}
+
+export interface ObjectStat {
+  key: string;
+  /** Bytes. */
+  size: number;
+  /** Milliseconds since the epoch. */
+  lastModified: number;
+  /** As the provider says it, without quotes; absent where it has none. */
+  etag?: string;
+  /** In hex, where the provider computed it over the whole content. */
+  sha256?: string;
+}
+
+/**
+ * An object that grows. One writer at a time (the upload's lease sees to that). Appends are ordered; `append` may return
+ * before the bytes are anywhere safe, `sync` may not.
+ */
+export interface StagedObject {
+  /** Changes as parts are added: save it together with the offset that `sync` returned. */
+  readonly ref: StagedRef;
+  /** Bytes appended so far, durable or not. */
+  readonly length: number;
+  /**
+   * Takes over `chunk` (do not change it afterwards). The promise is back-pressure: wait for it before the next call.
+   */
+  append(chunk: Uint8Array): Promise<void>;
+  /** Drops everything beyond `length`, which is at or after the last durable offset that was acknowledged. */
+  truncate(length: number): Promise<void>;
+  /**
+   * Puts all appended bytes on stable storage and returns their number. After a failed sync this staged object refuses
+   * every further call: a second fsync that succeeds does not bring lost pages back.
+   */
+  sync(): Promise<number>;
+  /** SHA-256 in hex of the appended bytes, from byte 0. Reads back whatever was not hashed while it streamed. */
+  sha256(): Promise<string>;
+  /** The first bytes, at most `length`, for sniffing. */
+  head(length: number): Promise<Uint8Array>;
+  /**
+   * Makes the object visible under `key` whole and durable. Repeating it after success, or after a crash in the middle,
+   * succeeds too. The staged object is closed afterwards.
+   */
+  commit(key: string): Promise<void>;
+  /** Releases handles; staged bytes stay for `resume`. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface PresignedRequest {
+  method: 'PUT' | 'GET';
+  url: string;
+  /** Headers that the client must send exactly so; they are signed. */
+  headers: Record<string, string>;
+}
+
+export interface PresignCapability {
+  /** Largest and smallest sizes of a part in bytes, and how many parts there can be. */
+  readonly limits: { minPartSize: number; maxPartSize: number; maxParts: number };
+  /** A single PUT of exactly `size` bytes into a place that is not `key` yet; `acceptPut` moves it there. */
+  signPut(input: { ref: StagedRef; size: number; contentType: string; expiresIn: number }): Promise<PresignedRequest>;
+  signPart(input: { ref: StagedRef; partNumber: number; size: number; expiresIn: number }): Promise<PresignedRequest>;
+  signGet(input: { key: string; expiresIn: number; contentDisposition?: string; contentType?: string }): Promise<PresignedRequest>;
+  /** Reserves what a direct upload needs at the provider. `expiresIn` in seconds. */
+  begin(input: { uploadId: string; strategy: 'single' | 'multipart'; contentType: string }): Promise<StagedRef>;
+  /** The parts that the provider holds: its word, not the client's. For `single`, one part once it has arrived. */
+  parts(ref: StagedRef): Promise<ReceivedPart[]>;
+  /**
+   * Makes the direct upload visible under `key`, exactly once however often it is called, also when the provider's answer to
+   * an earlier call was lost. `parts` in ascending order with the ETags that the client saw.
+   * @throws CarcosaError `upload_incomplete`, `checksum_mismatch` when a part is missing or its ETag differs.
+   */
+  finish(ref: StagedRef, key: string, parts: { partNumber: number; etag: string }[]): Promise<ObjectStat>;
+}
+
+export interface ReceivedPart {
+  partNumber: number;
+  /** Bytes. */
+  size: number;
+  /** Without quotes. */
+  etag: string;
+}
