@@ -13,6 +13,8 @@ export interface ObjectStore {
   readonly provider: 'local' | 's3';
   /** Signs requests that a client sends straight to the bucket; absent where the bytes go through us. */
   readonly presign?: PresignCapability;
+  /** Takes the parts of a direct upload through us; offered where `presign` is not. */
+  readonly parts?: PartsCapability;
 
   /** Begins an object under `uploadId`. Nothing is visible under any key before {@link StagedObject.commit}. */
   stage(input: StageInput): Promise<StagedObject>;
@@ -40,6 +42,8 @@ export interface ObjectStore {
 
 export interface StageInput {
   uploadId: string;
+  /** The final key, where it is known: unique, and unreferenced until the object is committed. */
+  key: string;
   /** Whole length in bytes where it is known: fixes the size of parts. */
   size: number | null;
   contentType: string;
@@ -113,7 +117,7 @@ export interface PresignCapability {
   signPart(input: { ref: StagedRef; partNumber: number; size: number; expiresIn: number }): Promise<PresignedRequest>;
   signGet(input: { key: string; expiresIn: number; contentDisposition?: string; contentType?: string }): Promise<PresignedRequest>;
   /** Reserves what a direct upload needs at the provider. `expiresIn` in seconds. */
-  begin(input: { uploadId: string; strategy: 'single' | 'multipart'; contentType: string }): Promise<StagedRef>;
+  begin(input: { uploadId: string; key: string; strategy: 'single' | 'multipart'; contentType: string }): Promise<StagedRef>;
   /** The parts that the provider holds: its word, not the client's. For `single`, one part once it has arrived. */
   parts(ref: StagedRef): Promise<ReceivedPart[]>;
   /**
@@ -122,6 +126,24 @@ export interface PresignCapability {
    * @throws CarcosaError `upload_incomplete`, `checksum_mismatch` when a part is missing or its ETag differs.
    */
   finish(ref: StagedRef, key: string, parts: { partNumber: number; etag: string }[]): Promise<ObjectStat>;
+}
+
+/**
+ * Parts of one fixed size, in any order, any number at a time; the staged object is resumed afterwards with the whole size
+ * as its durable length.
+ */
+export interface PartsCapability {
+  /** Opens the place of one part of `size` bytes at `offset` of what is staged under `ref`. */
+  openPart(ref: StagedRef, place: { offset: number; size: number }): Promise<PartWriter>;
+}
+
+export interface PartWriter {
+  /** As {@link StagedObject.append}. @throws CarcosaError `length_mismatch` beyond the part's size */
+  append(chunk: Uint8Array): Promise<void>;
+  /** Puts the part on stable storage. @throws CarcosaError `length_mismatch` when bytes are missing */
+  finish(): Promise<void>;
+  /** Releases handles. Idempotent; without `finish` the part counts as not sent. */
+  close(): Promise<void>;
 }
 
 export interface ReceivedPart {
