@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { ByteCount, Metadata, queryBoolean, queryInteger, Tags, Timestamp, Visibility } from './common.ts';
+import { FilePath } from './path.ts';
+
+/** A file as every answer shows it. */
+export const File = z.object({
+  id: z.string(),
+  key: z.string().describe('the unguessable name in /f/{key}; never changes'),
+  name: z.string(),
+  path: z.string(),
+  size: ByteCount,
+  contentType: z.string().describe('decided from the bytes'),
+  declaredContentType: z.string().nullable(),
+  sha256: z.string().nullable().describe('hex; null until known'),
+  md5: z.string().nullable().describe('hex; null until known'),
+  visibility: Visibility,
+  version: z.number().int(),
+  url: z.string(),
+  metadata: z.record(z.string(), z.unknown()),
+  tags: z.array(z.string()),
+  tenantId: z.string().nullable(),
+  bucketId: z.string(),
+  uploadedBy: z.string().nullable(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  deletedAt: Timestamp.nullable().describe('in the trash since'),
+});
+export type File = z.infer<typeof File>;
+
+export const FILE_SORTS = ['createdAt', 'updatedAt', 'name', 'size', 'path'] as const;
+export type FileSort = (typeof FILE_SORTS)[number] | `-${(typeof FILE_SORTS)[number]}`;
+
+const sortValues = FILE_SORTS.flatMap((field) => [field, `-${field}`]) as [FileSort, ...FileSort[]];
+const instant = z.iso.datetime({ offset: true });
+
+export const ListFilesQuery = z.object({
+  projectId: z.string().optional(),
+  limit: queryInteger(1, 1000).default(50),
+  cursor: z.string().max(4096).optional(),
+  sort: z.enum(sortValues).default('-createdAt'),
+  status: z.enum(['live', 'trashed']).default('live'),
+  folder: z.string().max(1024).optional().describe('only files in this folder; "" is the top'),
+  recursive: queryBoolean.default(false).describe('with folder: files below it too'),
+  type: z
+    .string()
+    .regex(/^[\w.+-]+\/([\w.+-]+|\*)$/)
+    .optional()
+    .describe('image/png, or a family: image/*'),
+  minSize: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+  maxSize: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+  createdAfter: instant.optional(),
+  createdBefore: instant.optional(),
+  tag: z.string().max(64).optional(),
+  uploader: z.string().max(100).optional(),
+  q: z.string().min(1).max(200).optional().describe('part of the name, any case'),
+});
+export type ListFilesQuery = z.infer<typeof ListFilesQuery>;
+
+export const UpdateFileBody = z
+  .strictObject({
+    path: FilePath.optional(),
+    name: FilePath.refine((name) => !name.includes('/'), { message: 'a name has no "/"; use path to move' }).optional(),
+    visibility: Visibility.optional(),
+    metadata: Metadata.optional(),
+    tags: Tags.optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, { message: 'say at least one thing to change' })
+  .refine((body) => !(body.path !== undefined && body.name !== undefined), { message: 'give path or name, not both' });
+export type UpdateFileBody = z.infer<typeof UpdateFileBody>;
+
+export const CopyFileBody = z.strictObject({ path: FilePath });
+
+export const Folder = z.object({
+  path: z.string(),
+  name: z.string(),
+  files: z.number().int().describe('files in it and below'),
+  bytes: ByteCount,
+});
+export type Folder = z.infer<typeof Folder>;
+
+export const ListFoldersQuery = z.object({ projectId: z.string().optional(), folder: z.string().max(1024).default('') });
+
+export const FileVersion = z.object({
+  version: z.number().int(),
+  current: z.boolean(),
+  size: ByteCount,
+  contentType: z.string(),
+  sha256: z.string().nullable(),
+  url: z.string(),
+  createdBy: z.string().nullable(),
+  createdAt: Timestamp,
+});
+export type FileVersion = z.infer<typeof FileVersion>;
+
+/** Largest bulk request. */
+export const MAX_BULK_ITEMS = 1000;
+const target = z.strictObject({ id: z.string() });
+const bulk = <Action extends string, Item extends z.ZodType>(action: Action, item: Item) =>
+  z.strictObject({ action: z.literal(action), items: z.array(item).min(1).max(MAX_BULK_ITEMS) });
+
+export const BulkFilesBody = z.discriminatedUnion('action', [
+  bulk('delete', target),
+  bulk('purge', target),
+  bulk('restore', target),
+  bulk('move', z.strictObject({ id: z.string(), path: FilePath })),
+  bulk('copy', z.strictObject({ id: z.string(), path: FilePath })),
+  bulk(
+    'update',
+    z.strictObject({ id: z.string(), visibility: Visibility.optional(), metadata: Metadata.optional(), tags: Tags.optional() }),
+  ),
+]);
+export type BulkFilesBody = z.infer<typeof BulkFilesBody>;
+
+export const BulkResult = z.object({
+  results: z.array(
+    z.object({
+      id: z.string(),
+      ok: z.boolean(),
+      file: File.optional(),
+      error: z.object({ error: z.string(), message: z.string() }).optional(),
+    }),
+  ),
+});
+export type BulkResult = z.infer<typeof BulkResult>;
+
+/** Longest life of a signed address: seven days, as at S3. */
+export const MAX_SIGNED_URL_SECONDS = 604_800;
+
+export const SignedUrlBody = z.strictObject({
+  expiresIn: z.number().int().min(1).max(MAX_SIGNED_URL_SECONDS).default(3600).describe('seconds'),
+  download: z.boolean().default(false),
+  version: z.number().int().min(1).optional(),
+});
+export const SignedUrl = z.object({ url: z.string(), expiresAt: Timestamp });

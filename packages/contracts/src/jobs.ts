@@ -1,0 +1,14 @@
+import { z } from 'zod';
+
+/** Every job: its name and what it carries. A handler for each must be there at boot, and only one. */
+export const JOBS = {
+  /** Removes staged bytes of uploads that ended, and objects that nothing refers to. */
+  'collect-garbage': z.object({}),
+  /** Reads an object back to learn its SHA-256 and MD5 where nothing computed them while it came in. */
+  'hash-object': z.object({ objectId: z.string() }),
+  /** Purges files that have been in the trash for longer than their project keeps them. */
+  'purge-trash': z.object({}),
+} as const satisfies Record<string, z.ZodType>;
+
+export type JobName = keyof typeof JOBS;
+export type JobData<Name extends JobName> = z.infer<(typeof JOBS)[Name]>;

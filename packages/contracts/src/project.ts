@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { Timestamp, Visibility } from './common.ts';
+
+/** What a project can be set to; each has a default. */
+export const ProjectSettings = z.object({
+  defaultVisibility: Visibility.default('private'),
+  delivery: z
+    .enum(['stream', 'redirect'])
+    .default('stream')
+    .describe('how files in a remote bucket are served: through us, or by redirect to a presigned address'),
+  hashDirectUploads: z
+    .boolean()
+    .default(true)
+    .describe('read direct uploads back in a job to learn their SHA-256 where the provider gives none'),
+  trashRetentionDays: z.number().int().min(0).max(3650).default(30).describe('days until the trash is purged'),
+});
+export type ProjectSettings = z.infer<typeof ProjectSettings>;
+
+// Without the defaults: what is absent stays as it is.
+const settingsPatch = z.strictObject({
+  defaultVisibility: Visibility.optional(),
+  delivery: z.enum(['stream', 'redirect']).optional(),
+  hashDirectUploads: z.boolean().optional(),
+  trashRetentionDays: z.number().int().min(0).max(3650).optional(),
+});
+
+export const Project = z.object({
+  id: z.string(),
+  name: z.string(),
+  slug: z.string(),
+  organizationId: z.string(),
+  teamId: z.string(),
+  bucketId: z.string(),
+  settings: ProjectSettings,
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+export type Project = z.infer<typeof Project>;
+
+export const UpdateProjectBody = z
+  .strictObject({ name: z.string().trim().min(1).max(100).optional(), settings: settingsPatch.optional() })
+  .refine((body) => Object.keys(body).length > 0, { message: 'say at least one thing to change' });
+export type UpdateProjectBody = z.infer<typeof UpdateProjectBody>;

@@ -1,0 +1,3 @@
+export * from './control.ts';
+export * from './files.ts';
+export * from './uploads.ts';
