@@ -8,9 +8,9 @@ export const MAX_PARTS = 10_000;
 /** What a client may say of the content: compared with the bytes before anything says complete. */
 export const Checksum = z
   .string()
-  .regex(/^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$/i)
+  .regex(/^sha256:[0-9a-f]{64}$/i)
   .transform((value) => value.toLowerCase())
-  .describe('"sha256:<hex>" or "md5:<hex>" of the whole content');
+  .describe('"sha256:<hex>" of the whole content');
 
 const FileName = z.string().min(1).max(1024);
 

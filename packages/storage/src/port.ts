@@ -79,13 +79,14 @@ export interface StagedObject {
   /** Bytes appended so far, durable or not. */
   readonly length: number;
   /**
-   * Takes over `chunk` (do not change it afterwards). The promise is back-pressure: wait for it before the next call.
+   * Takes over `chunk` (do not change it afterwards). A promise is back-pressure: wait for it before the next call; it
+   * rejects when an earlier write failed. `undefined`: go on at once.
    */
-  append(chunk: Uint8Array): Promise<void>;
+  append(chunk: Uint8Array): Promise<void> | undefined;
   /** Drops everything beyond `length`, which is at or after the last durable offset that was acknowledged. */
   truncate(length: number): Promise<void>;
   /**
-   * Puts all appended bytes on stable storage and returns their number. After a failed sync this staged object refuses
+   * Puts all bytes appended so far on stable storage and returns their number; appending may go on meanwhile. After a failed sync this staged object refuses
    * every further call: a second fsync that succeeds does not bring lost pages back.
    */
   sync(): Promise<number>;
@@ -139,7 +140,7 @@ export interface PartsCapability {
 
 export interface PartWriter {
   /** As {@link StagedObject.append}. @throws CarcosaError `length_mismatch` beyond the part's size */
-  append(chunk: Uint8Array): Promise<void>;
+  append(chunk: Uint8Array): Promise<void> | undefined;
   /** Puts the part on stable storage. @throws CarcosaError `length_mismatch` when bytes are missing */
   finish(): Promise<void>;
   /** Releases handles. Idempotent; without `finish` the part counts as not sent. */

@@ -24,7 +24,7 @@ export const uploads = pgTable(
     visibility: text().$type<'public' | 'private'>().notNull(),
     metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     declaredContentType: text('declared_content_type'),
-    /** `sha256:<hex>` or `md5:<hex>` of the whole content, as the client declared it. */
+    /** `sha256:<hex>` of the whole content, as the client declared it. */
     checksum: text(),
     createdBy: text('created_by'),
 
