@@ -24,8 +24,11 @@ export interface ObjectStore {
    * @throws CarcosaError `not_found` when nothing is staged any more.
    */
   resume(ref: StagedRef, at: { durable: number; takeover: boolean }): Promise<StagedObject>;
-  /** Removes all that was staged under `ref`. Idempotent; also right after a commit, when it removes nothing that is visible. */
-  discard(ref: StagedRef): Promise<void>;
+  /**
+   * Removes all that was staged for an upload, also what a crash left before its `ref` was saved (null then). Idempotent;
+   * also right after a commit, when it removes nothing that is visible.
+   */
+  discard(staged: { uploadId: string; key: string; ref: StagedRef | null }): Promise<void>;
 
   /** Opens `key` for reading; `range` is inclusive. @throws CarcosaError `not_found` */
   read(key: string, options?: ReadOptions): Promise<Readable>;

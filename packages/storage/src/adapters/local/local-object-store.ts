@@ -1,0 +1,292 @@
+import { createReadStream, type Dirent } from 'node:fs';
+import { copyFile, constants, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { CarcosaError } from '@carcosa/kernel';
+import { assertStorageKey } from '../../key.ts';
+import type {
+  ObjectStat,
+  ObjectStore,
+  PartsCapability,
+  PartWriter,
+  ReadOptions,
+  StagedObject,
+  StagedRef,
+  StageInput,
+} from '../../port.ts';
+import { ContentHash } from './content-hash.ts';
+import { close, DirectorySyncer, fdatasync, ftruncate, isErrno, open, stat, toStorageError, unlink } from './file-system.ts';
+import { Frontier } from './frontier.ts';
+import type { HashPool } from './hash-pool.ts';
+import { PartFile } from './part-file.ts';
+import { StagedFile } from './staged-file.ts';
+
+/** Hashes of staged files that nobody writes to at present: who resumes need not read them again. */
+const MAX_PARKED = 128;
+const STAGED_NAME = /^[A-Za-z0-9_]{1,80}\.\d{1,9}$/;
+
+export interface LocalObjectStoreOptions {
+  /** Directory of the bucket; made when missing. `objects/` and `staging/` lie in it, on one file system. */
+  root: string;
+  hashes: HashPool;
+}
+
+interface Parked {
+  hash: ContentHash;
+  frontier: Frontier | null;
+}
+
+/**
+ * A bucket in a directory. An object is a file at its key below `objects/`, whole from the moment that it has a name there:
+ * uploads grow in `staging/` and are renamed, with data and directory entries synced.
+ */
+export class LocalObjectStore implements ObjectStore {
+  readonly provider = 'local';
+  readonly parts: PartsCapability = { openPart: (ref, place) => this.#openPart(ref, place) };
+  readonly #objects: string;
+  readonly #staging: string;
+  readonly #hashes: HashPool;
+  readonly #directories = new DirectorySyncer();
+  readonly #parked = new Map<string, Parked>();
+
+  private constructor(options: LocalObjectStoreOptions) {
+    this.#objects = path.join(path.resolve(options.root), 'objects');
+    this.#staging = path.join(path.resolve(options.root), 'staging');
+    this.#hashes = options.hashes;
+  }
+
+  /** @throws CarcosaError `storage_misconfigured` when the directory cannot be made or written */
+  static async open(options: LocalObjectStoreOptions): Promise<LocalObjectStore> {
+    const store = new LocalObjectStore(options);
+    try {
+      await store.#directories.ensure(store.#objects);
+      await store.#directories.ensure(store.#staging);
+    } catch (error) {
+      throw toStorageError(error);
+    }
+    return store;
+  }
+
+  async stage(input: StageInput): Promise<StagedObject> {
+    const name = firstName(input.uploadId);
+    const fd = await open(this.#staged(name), 'wx+', 0o640).catch(rethrow);
+    return this.#stagedFile(name, fd, { length: 0, entryDurable: false });
+  }
+
+  async resume(ref: StagedRef, at: { durable: number; takeover: boolean }): Promise<StagedObject> {
+    const name = at.takeover ? await this.#fence(ref, at.durable) : stagedName(ref);
+    const fd = await open(this.#staged(name), 'r+').catch(rethrow);
+    try {
+      await this.#cutTo(fd, at.durable, name);
+    } catch (error) {
+      await close(fd);
+      throw toStorageError(error);
+    }
+    return this.#stagedFile(name, fd, { length: at.durable, entryDurable: true });
+  }
+
+  async discard(staged: { uploadId: string; ref: StagedRef | null }): Promise<void> {
+    const { uploadId, generation } = parseName(staged.ref ? stagedName(staged.ref) : firstName(staged.uploadId));
+    // A takeover whose new name was never saved has left the next generation behind.
+    for (const name of [`${uploadId}.${generation}`, `${uploadId}.${generation + 1}`]) {
+      this.#unpark(name)?.hash.dispose();
+      await removeFile(this.#staged(name));
+    }
+  }
+
+  async read(key: string, options: ReadOptions = {}): Promise<Readable> {
+    const file = this.locate(key);
+    const fd = await open(file, 'r').catch(rethrow);
+    return createReadStream(file, {
+      fd,
+      autoClose: true,
+      highWaterMark: 256 * 1024,
+      ...(options.range ?? {}),
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+  }
+
+  async stat(key: string): Promise<ObjectStat | null> {
+    const found = await stat(this.locate(key)).catch((error) => {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
+      throw toStorageError(error);
+    });
+    return found?.isFile() ? { key, size: found.size, lastModified: found.mtimeMs } : null;
+  }
+
+  async delete(key: string): Promise<void> {
+    const file = this.locate(key);
+    await removeFile(file);
+    await this.#directories.sync(path.dirname(file)).catch((error) => {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw toStorageError(error);
+    });
+  }
+
+  async copy(from: string, to: string): Promise<void> {
+    const target = this.locate(to);
+    const temporary = this.#staged(`copy_${path.basename(target).replace(/[^A-Za-z0-9]/g, '')}.0`);
+    try {
+      // Shares the blocks where the file system can, copies them in the kernel where it cannot.
+      await copyFile(this.locate(from), temporary, constants.COPYFILE_FICLONE);
+      const fd = await open(temporary, 'r+');
+      const copied = new StagedFile(this.#options(path.basename(temporary), fd, { length: (await stat(temporary)).size, entryDurable: false }));
+      await copied.commit(to);
+    } catch (error) {
+      await removeFile(temporary);
+      throw toStorageError(error);
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<ObjectStat> {
+    yield* this.#walk('', prefix);
+  }
+
+  async close(): Promise<void> {
+    for (const { hash } of this.#parked.values()) hash.dispose();
+    this.#parked.clear();
+  }
+
+  /** The file that holds `key`. @throws CarcosaError `invalid_path` for a key that we did not make */
+  locate(key: string): string {
+    assertStorageKey(key);
+    return path.join(this.#objects, key);
+  }
+
+  #staged(name: string): string {
+    return path.join(this.#staging, name);
+  }
+
+  #stagedFile(name: string, fd: number, state: { length: number; entryDurable: boolean }): StagedFile {
+    return new StagedFile(this.#options(name, fd, state));
+  }
+
+  #options(name: string, fd: number, state: { length: number; entryDurable: boolean }) {
+    const file = this.#staged(name);
+    const parked = this.#unpark(name);
+    // A parked hash of parts knows only what lies before its frontier; the rest is read from the file.
+    const hash = parked?.hash ?? new ContentHash(this.#hashes, file, state.length === 0);
+    hash.rewound(state.length);
+    return {
+      fd,
+      path: file,
+      ref: { file: name },
+      ...state,
+      hash,
+      directories: this.#directories,
+      resolve: (key: string) => this.locate(key),
+      onClose: (committed: boolean) => {
+        if (committed) hash.dispose();
+        else this.#park(name, { hash, frontier: null });
+      },
+    };
+  }
+
+  /**
+   * Gives the bytes that were acknowledged a new file: whoever still holds the old one writes to a file without a name.
+   */
+  async #fence(ref: StagedRef, durable: number): Promise<string> {
+    const old = stagedName(ref);
+    const { uploadId, generation } = parseName(old);
+    const next = `${uploadId}.${generation + 1}`;
+    this.#unpark(old)?.hash.dispose();
+    try {
+      await copyFile(this.#staged(old), this.#staged(next), constants.COPYFILE_FICLONE);
+      const fd = await open(this.#staged(next), 'r+');
+      try {
+        await ftruncate(fd, durable);
+        await fdatasync(fd);
+      } finally {
+        await close(fd);
+      }
+      await this.#directories.sync(this.#staging);
+      await removeFile(this.#staged(old));
+    } catch (error) {
+      throw toStorageError(error);
+    }
+    return next;
+  }
+
+  async #cutTo(fd: number, durable: number, name: string): Promise<void> {
+    const { size } = await stat(this.#staged(name));
+    if (size < durable) {
+      throw new CarcosaError('storage_unavailable', {
+        message: `The bucket has lost acknowledged bytes of an upload: ${size} of ${durable} are there.`,
+        retryable: false,
+      });
+    }
+    if (size > durable) await ftruncate(fd, durable);
+  }
+
+  async #openPart(ref: StagedRef, place: { offset: number; size: number }): Promise<PartWriter> {
+    const name = stagedName(ref);
+    const fd = await open(this.#staged(name), 'r+').catch(rethrow);
+    const parked = this.#unpark(name) ?? { hash: new ContentHash(this.#hashes, this.#staged(name), false), frontier: null };
+    parked.frontier ??= new Frontier();
+    const { hash, frontier } = parked;
+    this.#park(name, parked);
+    // A part that is sent again may differ from what was hashed.
+    hash.rewound(place.offset);
+    return new PartFile(fd, place, () => {
+      frontier.add(place.offset, place.offset + place.size);
+      hash.written(frontier.position);
+    });
+  }
+
+  #park(name: string, parked: Parked): void {
+    this.#parked.set(name, parked);
+    if (this.#parked.size <= MAX_PARKED) return;
+    const [oldest] = this.#parked.keys();
+    if (oldest) this.#unpark(oldest)?.hash.dispose();
+  }
+
+  #unpark(name: string): Parked | undefined {
+    const parked = this.#parked.get(name);
+    this.#parked.delete(name);
+    return parked;
+  }
+
+  async *#walk(folder: string, prefix: string): AsyncIterable<ObjectStat> {
+    const entries = await readdir(path.join(this.#objects, folder), { withFileTypes: true }).catch((error): Dirent[] => {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw toStorageError(error);
+    });
+    // In the order of whole keys a folder sorts as its name with the "/" that follows.
+    const sorted = entries.map((entry) => ({ entry, key: `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}` }));
+    sorted.sort((a, b) => (a.key < b.key ? -1 : 1));
+    for (const { entry, key } of sorted) {
+      const relevant = key.startsWith(prefix) || (entry.isDirectory() && prefix.startsWith(key));
+      if (!relevant) continue;
+      if (entry.isDirectory()) yield* this.#walk(key, prefix);
+      else {
+        const found = await this.stat(key);
+        if (found) yield found;
+      }
+    }
+  }
+}
+
+/** Names in the staging directory are `{upload id}.{generation}`; each takeover makes a generation. */
+const firstName = (uploadId: string) => `${uploadId}.0`;
+
+function parseName(name: string): { uploadId: string; generation: number } {
+  const dot = name.lastIndexOf('.');
+  return { uploadId: name.slice(0, dot), generation: Number(name.slice(dot + 1)) };
+}
+
+function stagedName(ref: StagedRef): string {
+  const { file } = ref;
+  if (typeof file !== 'string' || !STAGED_NAME.test(file)) {
+    throw new CarcosaError('internal_error', { message: 'The upload does not say where its bytes are staged.' });
+  }
+  return file;
+}
+
+async function removeFile(file: string): Promise<void> {
+  await unlink(file).catch((error) => {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw toStorageError(error);
+  });
+}
+
+function rethrow(error: unknown): never {
+  throw toStorageError(error);
+}
