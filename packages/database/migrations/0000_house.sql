@@ -136,8 +136,8 @@ CREATE TABLE "uploads" (
 	"door" text NOT NULL,
 	"status" text NOT NULL,
 	"path" text collate "C" NOT NULL,
-	"visibility" text NOT NULL,
-	"metadata" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"visibility" text,
+	"metadata" jsonb,
 	"declared_content_type" text,
 	"checksum" text,
 	"created_by" text,
@@ -150,7 +150,6 @@ CREATE TABLE "uploads" (
 	"lease_owner" text,
 	"lease_fence" bigint DEFAULT 0 NOT NULL,
 	"lease_until" timestamp (3) with time zone,
-	"file_id" text,
 	"created_at" timestamp (3) with time zone NOT NULL,
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"collect_after" timestamp (3) with time zone

@@ -1,4 +1,4 @@
-import type { BucketId, FileId, ObjectId, ProjectId, TenantId, UploadId } from '@carcosa/kernel';
+import type { BucketId, ObjectId, ProjectId, TenantId, UploadId } from '@carcosa/kernel';
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { buckets, projects } from './control.ts';
@@ -21,8 +21,9 @@ export const uploads = pgTable(
     status: text().$type<UploadStatus>().notNull(),
 
     path: byteText('path').notNull(),
-    visibility: text().$type<'public' | 'private'>().notNull(),
-    metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    /** Null where the client did not say: a new version keeps what the file has. */
+    visibility: text().$type<'public' | 'private'>(),
+    metadata: jsonb().$type<Record<string, unknown>>(),
     declaredContentType: text('declared_content_type'),
     /** `sha256:<hex>` of the whole content, as the client declared it. */
     checksum: text(),
@@ -46,7 +47,6 @@ export const uploads = pgTable(
     /** By the database's clock, which all nodes share. */
     leaseUntil: instant('lease_until'),
 
-    fileId: text('file_id').$type<FileId>(),
     createdAt: instant('created_at').notNull(),
     expiresAt: instant('expires_at').notNull(),
     /** When what is staged may be removed; null when nothing is. */

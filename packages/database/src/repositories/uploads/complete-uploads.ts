@@ -1,0 +1,79 @@
+import type { File } from '@carcosa/contracts';
+import type { FileId, UploadId } from '@carcosa/kernel';
+import { fileJson } from '../file-json.ts';
+import type { Queryable } from '../queryable.ts';
+import type { Lease } from './uploads-repository.ts';
+
+/** An upload whose bytes are committed in the bucket, and what was learned of them. */
+export interface UploadCompletion {
+  uploadId: UploadId;
+  lease: Lease;
+  /** Id and public key of the file if the path is new. */
+  fileId: FileId;
+  fileKey: string;
+  folder: string;
+  name: string;
+  /** For a new file whose upload does not say. */
+  defaultVisibility: 'public' | 'private';
+  size: number;
+  contentType: string;
+  sha256: string | null;
+  md5: string | null;
+  /** When what is staged may still be collected (a presigned address outlives the upload); null when nothing is left. */
+  collectAfter: number | null;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+/**
+ * Makes files of uploads, all of them or none: object, file (or a new version of the one at that path), version and the end
+ * of the upload. Only an upload that is open and leased under the given fence counts, so that repeating, or a former holder
+ * that wakes up, changes nothing. No two completions of one call may have the same path.
+ * @returns the file of each upload that counted
+ */
+export async function completeUploads(db: Queryable, completions: UploadCompletion[], publicUrl: string): Promise<Map<UploadId, File>> {
+  const { rows } = await db.query<{ uploadId: UploadId; file: File }>({
+    name: 'complete_uploads',
+    text: COMPLETE,
+    values: [JSON.stringify(completions.map(({ lease, ...rest }) => ({ ...rest, owner: lease.owner, fence: lease.fence }))), publicUrl],
+  });
+  return new Map(rows.map((row) => [row.uploadId, row.file]));
+}
+
+const COMPLETE = `
+with input as (
+  select * from jsonb_to_recordset($1::jsonb) as n("uploadId" text, owner text, fence bigint, "fileId" text, "fileKey" text,
+    folder text, name text, "defaultVisibility" text, size bigint, "contentType" text, sha256 text, md5 text, "collectAfter" float8, now float8)
+), ended as (
+  update uploads u set status = 'completed', "offset" = n.size, size = n.size, staged = case when n."collectAfter" is null then null else u.staged end,
+    lease_owner = null, lease_until = null, collect_after = to_timestamp(n."collectAfter" / 1000)
+  from input n
+  where u.id = n."uploadId" and u.status = 'open' and u.lease_owner = n.owner and u.lease_fence = n.fence
+  returning u.id, u.project_id, u.tenant_id, u.bucket_id, u.path, u.visibility, u.metadata, u.declared_content_type,
+    u.created_by, u.object_id, u.storage_key, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
+    decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now
+), stored as (
+  insert into objects (id, project_id, bucket_id, storage_key, size, content_type, declared_content_type, sha256, md5, created_at)
+  select object_id, project_id, bucket_id, storage_key, size, "contentType", declared_content_type, sha256, md5, now from ended
+), filed as (
+  insert into files as f (id, project_id, tenant_id, key, path, folder, name, visibility, metadata, uploaded_by, version,
+    object_id, bucket_id, size, content_type, declared_content_type, sha256, md5, created_at, updated_at)
+  select "fileId", project_id, tenant_id, "fileKey", path, folder, name, coalesce(visibility, "defaultVisibility"), coalesce(metadata, '{}'), created_by, 1,
+    object_id, bucket_id, size, "contentType", declared_content_type, sha256, md5, now, now from ended order by project_id, tenant_id, path
+  on conflict (project_id, tenant_id, path) where deleted_at is null do update set
+    version = f.version + 1,
+    visibility = coalesce((select e.visibility from ended e where e.object_id = excluded.object_id), f.visibility),
+    metadata = coalesce((select e.metadata from ended e where e.object_id = excluded.object_id), f.metadata),
+    object_id = excluded.object_id,
+    bucket_id = excluded.bucket_id, size = excluded.size, content_type = excluded.content_type,
+    declared_content_type = excluded.declared_content_type, sha256 = excluded.sha256, md5 = excluded.md5,
+    updated_at = excluded.updated_at
+  returning f.*
+), versioned as (
+  insert into file_versions (file_id, version, object_id, created_by, created_at)
+  select f.id, f.version, f.object_id, e.created_by, f.updated_at from filed f join ended e on e.object_id = f.object_id
+), told as (
+  select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
+)
+select e.id as "uploadId", ${fileJson('f', '$2')} as file
+from filed f join ended e on e.object_id = f.object_id left join told on true`;
