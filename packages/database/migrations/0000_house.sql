@@ -124,7 +124,9 @@ CREATE TABLE "upload_parts" (
 	"upload_id" text NOT NULL,
 	"part_number" integer NOT NULL,
 	"size" bigint NOT NULL,
-	"etag" text NOT NULL,
+	"etag" text,
+	"writer" text,
+	"writing_until" timestamp (3) with time zone,
 	CONSTRAINT "upload_parts_upload_id_part_number_pk" PRIMARY KEY("upload_id","part_number")
 );
 --> statement-breakpoint

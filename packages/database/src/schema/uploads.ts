@@ -66,7 +66,11 @@ export const uploadParts = pgTable(
     uploadId: text('upload_id').$type<UploadId>().notNull().references(() => uploads.id, { onDelete: 'cascade' }),
     partNumber: integer('part_number').notNull(),
     size: bytes('size').notNull(),
-    etag: text().notNull(),
+    /** Null while the part is being written. */
+    etag: text(),
+    /** Who writes it, and until when that counts: by the database's clock. */
+    writer: text(),
+    writingUntil: instant('writing_until'),
   },
   (table) => [primaryKey({ columns: [table.uploadId, table.partNumber] })],
 );

@@ -145,30 +145,33 @@ export async function listOpenUploads(
   return rows;
 }
 
-export interface StoredPart {
-  partNumber: number;
-  size: number;
-  etag: string;
+/** Saves where a direct upload is staged, once. */
+export async function saveStaged(db: Queryable, id: UploadId, staged: Record<string, unknown>): Promise<void> {
+  await db.query(`update uploads set staged = $2 where id = $1 and status = 'open' and staged is null`, [
+    id,
+    JSON.stringify(staged),
+  ]);
 }
 
-export async function savePart(db: Queryable, id: UploadId, part: StoredPart): Promise<void> {
-  await db.query({
-    name: 'save_upload_part',
-    text: `insert into upload_parts (upload_id, part_number, size, etag)
-      select u.id, $2, $3, $4 from uploads u where u.id = $1 and u.status = 'open' for key share
-      on conflict (upload_id, part_number) do update set size = excluded.size, etag = excluded.etag`,
-    values: [id, part.partNumber, part.size, part.etag],
-  });
+/** Says that nothing is staged any more for an upload that ended. */
+export async function markCollected(db: Queryable, id: UploadId): Promise<void> {
+  await db.query(`update uploads set collect_after = null, staged = null where id = $1 and status <> 'open'`, [id]);
 }
 
-export async function deletePart(db: Queryable, id: UploadId, partNumber: number): Promise<void> {
-  await db.query(`delete from upload_parts where upload_id = $1 and part_number = $2`, [id, partNumber]);
-}
-
-export async function findParts(db: Queryable, id: UploadId): Promise<StoredPart[]> {
-  const { rows } = await db.query<StoredPart>(
-    `select part_number as "partNumber", size, etag from upload_parts where upload_id = $1 order by part_number`,
-    [id],
+/** Uploads whose staged bytes are due for removal and that nobody writes to. */
+export async function findCollectable(db: Queryable, now: number, limit: number): Promise<UploadRow[]> {
+  const { rows } = await db.query<UploadRow>(
+    `select ${UPLOAD_COLUMNS} from uploads u where u.collect_after <= to_timestamp($1::float8 / 1000)
+       and (u.lease_owner is null or u.lease_until <= clock_timestamp()) order by u.collect_after limit $2`,
+    [now, limit],
   );
   return rows;
+}
+
+/** Forgets uploads that ended before `before` (ms since the epoch) and left nothing behind. */
+export async function forgetEndedUploads(db: Queryable, before: number): Promise<void> {
+  await db.query(
+    `delete from uploads where status <> 'open' and collect_after is null and expires_at < to_timestamp($1::float8 / 1000)`,
+    [before],
+  );
 }

@@ -19,6 +19,8 @@ export class AppendQueue {
   #written: number;
   #writing: Promise<void> | null = null;
   #failure: CarcosaError | null = null;
+  /** As far as the last sync reached; -1 before the first. */
+  #synced = -1;
 
   constructor(fd: number, position: number, onWritten: (position: number) => void = () => {}) {
     this.#fd = fd;
@@ -56,8 +58,10 @@ export class AppendQueue {
   async sync(): Promise<number> {
     const target = this.length;
     await this.flush();
+    if (target === this.#synced) return target;
     try {
       await fdatasync(this.#fd);
+      this.#synced = target;
     } catch (error) {
       // The kernel may have dropped the dirty pages: a later fsync that succeeds would prove nothing.
       throw this.#fail(error);
@@ -68,6 +72,7 @@ export class AppendQueue {
   /** Forgets what is appended beyond `position` of a queue that was flushed. */
   rewind(position: number): void {
     this.#written = position;
+    this.#synced = -1;
   }
 
   /** Waits for a write that is under way, whatever its outcome, so that the descriptor can be closed. */

@@ -1,0 +1,4 @@
+export * from './complete-uploads.ts';
+export * from './parts-repository.ts';
+export * from './upload-row.ts';
+export * from './uploads-repository.ts';
