@@ -77,3 +77,14 @@ with input as (
 )
 select e.id as "uploadId", ${fileJson('f', '$2')} as file
 from filed f join ended e on e.object_id = f.object_id left join told on true`;
+
+/** The file that a completed upload became, as it is now; null when there is none (any more). */
+export async function findCompletedFile(db: Queryable, id: UploadId, publicUrl: string): Promise<File | null> {
+  const { rows } = await db.query<{ file: File }>(
+    `select ${fileJson('f', '$2')} as file from uploads u
+     join file_versions v on v.object_id = u.object_id join files f on f.id = v.file_id
+     where u.id = $1 and u.status = 'completed' order by v.created_at limit 1`,
+    [id, publicUrl],
+  );
+  return rows[0]?.file ?? null;
+}

@@ -67,6 +67,18 @@ export async function acquireLease(db: Queryable, id: UploadId, owner: string): 
   return { upload, takeover: previousOwner !== null };
 }
 
+/** As {@link acquireLease}, only if what is staged is due for collection. */
+export async function acquireToCollect(db: Queryable, id: UploadId, owner: string, now: number): Promise<Lease | null> {
+  const { rows } = await db.query<{ fence: number }>(
+    `update uploads set lease_owner = $2, lease_fence = lease_fence + 1, lease_until = clock_timestamp() + make_interval(secs => $3)
+     where id = $1 and status = 'open' and collect_after <= to_timestamp($4::float8 / 1000)
+       and (lease_owner is null or lease_until <= clock_timestamp())
+     returning lease_fence as fence`,
+    [id, owner, LEASE_SECONDS, now],
+  );
+  return rows[0] ? { owner, fence: rows[0].fence } : null;
+}
+
 /** Renews all leases of `owner` among `ids`; returns those that it still holds. */
 export async function renewLeases(db: Queryable, owner: string, ids: UploadId[]): Promise<UploadId[]> {
   const { rows } = await db.query<{ id: UploadId }>(

@@ -1,0 +1,10 @@
+export * from './repositories/api-keys.ts';
+export * from './repositories/buckets.ts';
+export * from './repositories/file-json.ts';
+export * from './repositories/idempotency.ts';
+export * from './repositories/projects.ts';
+export * from './repositories/provisioning.ts';
+export * from './repositories/queryable.ts';
+export * from './repositories/uploads/index.ts';
+export * as schema from './schema/index.ts';
+export type { UploadDoor, UploadStatus } from './schema/index.ts';

@@ -1,0 +1,73 @@
+import {
+  acquireToCollect,
+  endUpload,
+  findCollectable,
+  forgetEndedUploads,
+  markCollected,
+  type Queryable,
+  type UploadRow,
+} from '@carcosa/database';
+import type { Clock, Logger } from '@carcosa/kernel';
+import type { StoreRegistry } from '../buckets/store-registry.ts';
+
+const BATCH = 100;
+/** How long an upload that ended can still be asked about. */
+const REMEMBER_MS = 7 * 24 * 3600 * 1000;
+
+export interface UploadCollectorOptions {
+  db: Queryable;
+  stores: StoreRegistry;
+  clock: Clock;
+  logger: Logger;
+  /** Names this process among the holders of leases. */
+  instance: string;
+}
+
+/** Removes what uploads left behind that expired, were aborted, or died with their process. */
+export class UploadCollector {
+  readonly #options: UploadCollectorOptions;
+
+  constructor(options: UploadCollectorOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the number of uploads whose bytes were removed */
+  async collect(): Promise<number> {
+    const { db, clock, logger } = this.#options;
+    const seen = new Set<string>();
+    let collected = 0;
+    for (;;) {
+      const due = (await findCollectable(db, clock.now(), BATCH)).filter((upload) => !seen.has(upload.id));
+      if (due.length === 0) break;
+      for (const upload of due) {
+        seen.add(upload.id);
+        try {
+          if (await this.#collectOne(upload)) collected += 1;
+        } catch (error) {
+          // A bucket that does not answer now is asked again at the next turn.
+          logger.warn({ err: error, uploadId: upload.id }, 'could not remove the bytes of an ended upload');
+        }
+      }
+    }
+    await forgetEndedUploads(db, clock.now() - REMEMBER_MS);
+    return collected;
+  }
+
+  async #collectOne(upload: UploadRow): Promise<boolean> {
+    const { db, stores } = this.#options;
+    if (upload.status === 'open' && !(await this.#expire(upload))) return false;
+    const store = await stores.storeFor(upload.bucketId);
+    await store.discard({ uploadId: upload.id, key: upload.storageKey, ref: upload.staged });
+    // Without a completion nothing refers to the bytes, even if they got their final name before a crash.
+    if (upload.status !== 'completed') await store.delete(upload.storageKey);
+    await markCollected(db, upload.id);
+    return true;
+  }
+
+  /** Ends an open upload under a lease of our own, so that a former writer that wakes up is fenced. */
+  async #expire(upload: UploadRow): Promise<boolean> {
+    const { db, clock, instance } = this.#options;
+    const lease = await acquireToCollect(db, upload.id, instance, clock.now());
+    return lease !== null && endUpload(db, upload.id, lease, 'expired', clock.now());
+  }
+}

@@ -1,0 +1,117 @@
+import type { File } from '@carcosa/contracts';
+import { splitPath } from '@carcosa/contracts';
+import { completeUploads, type Queryable, type UploadCompletion as Completion, type UploadRow } from '@carcosa/database';
+import { CarcosaError, type Clock, type IdGenerator, type Random, randomToken, type UploadId } from '@carcosa/kernel';
+import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
+import type { StagedObject } from '@carcosa/storage/port';
+import { GroupCommit } from './group-commit.ts';
+import type { HeldLease } from './upload-leases.ts';
+import type { UploadProjects } from './upload-project.ts';
+
+/** Characters of [0-9A-Za-z] in `/f/{key}`: 143 random bits. */
+const FILE_KEY_LENGTH = 24;
+/** Most uploads that share a transaction. */
+const MAX_GROUP = 64;
+
+export interface UploadCompletionOptions {
+  db: Queryable;
+  projects: UploadProjects;
+  clock: Clock;
+  ids: IdGenerator;
+  random: Random;
+  /** Without a "/" at its end. */
+  publicUrl: string;
+  /** Finds the file that an upload became. */
+  findCompleted(id: UploadId): Promise<File | null>;
+}
+
+/** What is known of the content once it is whole. */
+export interface ContentFacts {
+  size: number;
+  contentType: string;
+  /** Hex; null where nobody has computed it yet. */
+  sha256: string | null;
+}
+
+/** With the place that no two of one group may share. */
+type PreparedCompletion = Completion & { place: string };
+
+/** The last step that every door takes: bytes that are committed in the bucket become a file, exactly once. */
+export class UploadCompletion {
+  readonly #options: UploadCompletionOptions;
+  readonly #groups: GroupCommit<PreparedCompletion, File | undefined>;
+
+  constructor(options: UploadCompletionOptions) {
+    this.#options = options;
+    this.#groups = new GroupCommit({
+      maxItems: MAX_GROUP,
+      key: (item) => item.place,
+      run: async (items) => {
+        const files = await completeUploads(options.db, items, options.publicUrl);
+        return items.map((item) => files.get(item.uploadId));
+      },
+    });
+  }
+
+  /**
+   * Verifies, commits and files what is staged for a held upload.
+   * @throws CarcosaError `checksum_mismatch` when the client declared another checksum: nothing is committed then
+   */
+  async completeStaged(held: HeldLease, staged: StagedObject): Promise<File> {
+    const { upload } = held;
+    const [sha256, head] = await Promise.all([staged.sha256(), staged.head(SNIFF_BYTES)]);
+    assertChecksum(upload, sha256);
+    held.assertTrusted();
+    const size = staged.length;
+    await staged.commit(upload.storageKey);
+    const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
+    return this.file(held, { size, contentType, sha256 });
+  }
+
+  /** Files an upload whose bytes are committed under its key. @throws CarcosaError `upload_fenced` when another has taken it over */
+  async file(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
+    const completion = await this.#prepare(held, facts, options);
+    held.assertTrusted();
+    const file = await this.#groups.submit(completion);
+    return file ?? this.#completedBefore(held.upload.id);
+  }
+
+  /** As {@link file}, inside the caller's transaction. */
+  async fileWithin(db: Queryable, held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
+    const completion = await this.#prepare(held, facts, options);
+    const files = await completeUploads(db, [completion], this.#options.publicUrl);
+    return files.get(held.upload.id) ?? this.#completedBefore(held.upload.id);
+  }
+
+  async #prepare(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number }): Promise<PreparedCompletion> {
+    const { upload, lease } = held;
+    const { clock, ids, random, projects } = this.#options;
+    const { defaultVisibility } = await projects.uploadProject(upload.projectId);
+    return {
+      uploadId: upload.id,
+      lease,
+      fileId: ids.next('file'),
+      fileKey: randomToken(random, FILE_KEY_LENGTH),
+      place: `${upload.projectId}/${upload.tenantId}/${upload.path}`,
+      ...splitPath(upload.path),
+      defaultVisibility,
+      ...facts,
+      md5: null,
+      collectAfter: options.collectAfter ?? null,
+      now: clock.now(),
+    };
+  }
+
+  /** An answer of the database may have been lost after it committed: then the file is there. */
+  async #completedBefore(id: UploadId): Promise<File> {
+    const file = await this.#options.findCompleted(id);
+    if (!file) throw new CarcosaError('upload_fenced');
+    return file;
+  }
+}
+
+/** @throws CarcosaError `checksum_mismatch` unless the client declared none or this one */
+export function assertChecksum(upload: UploadRow, sha256: string): void {
+  if (upload.checksum === null || upload.checksum === `sha256:${sha256}`) return;
+  throw new CarcosaError('checksum_mismatch', { details: { expected: upload.checksum, actual: `sha256:${sha256}` } });
+}

@@ -1,0 +1,373 @@
+import { Readable } from 'node:stream';
+import type { File, Page, Upload, Visibility } from '@carcosa/contracts';
+import { assertPath, splitPath } from '@carcosa/contracts';
+import {
+  endUpload,
+  findCompletedFile,
+  findUpload,
+  insertUploads,
+  listOpenUploads,
+  markCollected,
+  type NewUpload,
+  type Queryable,
+  saveProgress,
+  type UploadDoor,
+  type UploadRow,
+} from '@carcosa/database';
+import { CarcosaError, type Clock, type IdGenerator, isCarcosaError, isId, type Logger, type UploadId } from '@carcosa/kernel';
+import { storageKey } from '@carcosa/storage';
+import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
+import { type Actor, actorId } from '../access/actor.ts';
+import { authorize, projectOf } from '../access/authorize.ts';
+import type { StoreRegistry } from '../buckets/store-registry.ts';
+import { GroupCommit } from './group-commit.ts';
+import { factsOfCommitted } from './committed-content.ts';
+import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
+import { HeldLease, type UploadLeases } from './upload-leases.ts';
+import type { UploadProjects } from './upload-project.ts';
+import { uploadView } from './upload-view.ts';
+import { type BodyChecksum, UploadWriter } from './upload-writer.ts';
+
+/** An upload that nothing was added to for so long ends; each byte that arrives extends it. */
+const LIFETIME_MS = 24 * 3600 * 1000;
+const MAX_GROUP = 64;
+
+export interface UploadServiceOptions {
+  db: Queryable;
+  stores: StoreRegistry;
+  projects: UploadProjects;
+  leases: UploadLeases;
+  completion: UploadCompletion;
+  clock: Clock;
+  ids: IdGenerator;
+  logger: Logger;
+  /** Without a "/" at its end. */
+  publicUrl: string;
+}
+
+export interface CreateUpload {
+  door: UploadDoor;
+  projectId?: string | undefined;
+  /** Where the file will be; absent: in a folder of its own, under `fileName`, so that nothing is replaced. */
+  path?: string | undefined;
+  fileName?: string | undefined;
+  /** Bytes; null: told later. */
+  size: number | null;
+  contentType?: string | undefined;
+  visibility?: Visibility | undefined;
+  metadata?: Record<string, unknown> | undefined;
+  /** `sha256:<hex>` of the whole content. */
+  checksum?: string | undefined;
+  doorState?: Record<string, unknown>;
+}
+
+export interface WriteBody {
+  body: Readable;
+  /** Where the body begins in the content, bytes. */
+  offset: number;
+  /** Bytes of the body where they were declared. */
+  length: number | null;
+  /** Tells a whole length that was deferred when the upload was created. */
+  size?: number;
+  checksum?: BodyChecksum;
+}
+
+export interface WriteResult {
+  upload: UploadRow;
+  /** Bytes on stable storage. */
+  offset: number;
+  /** Set with the last byte, unless the upload is a part of another. */
+  file: File | null;
+}
+
+/** The engine behind every door through which bytes pass us: sessions with an offset, one writer each, completed once. */
+export class UploadService {
+  readonly #options: UploadServiceOptions;
+  readonly #inserts: GroupCommit<NewUpload, void>;
+
+  constructor(options: UploadServiceOptions) {
+    this.#options = options;
+    this.#inserts = new GroupCommit({
+      maxItems: MAX_GROUP,
+      run: async (uploads) => {
+        await insertUploads(options.db, uploads);
+        return uploads.map(() => undefined);
+      },
+    });
+  }
+
+  /** Begins an upload that anyone with its id may continue. @throws CarcosaError `invalid_path`, `forbidden`, `not_found` */
+  async create(actor: Actor, input: CreateUpload): Promise<UploadRow> {
+    const upload = await this.#draft(actor, input);
+    await this.#inserts.submit(upload);
+    return newRow(upload);
+  }
+
+  /** Creates an upload and writes its first bytes, which may be all of them, in one go. */
+  async createAndWrite(actor: Actor, input: CreateUpload, body: Omit<WriteBody, 'offset'>): Promise<WriteResult> {
+    const draft = await this.#draft(actor, input);
+    const leased = { ...draft, leaseOwner: this.#options.leases.instance };
+    const askedAt = performance.now();
+    await this.#inserts.submit(leased);
+    const row: UploadRow = { ...newRow(leased), leaseFence: 1 };
+    const held = this.#options.leases.hold(new HeldLease(row, { owner: leased.leaseOwner, fence: 1 }, false, askedAt));
+    return this.#writeHeld(held, { ...body, offset: 0 });
+  }
+
+  /**
+   * Adds a body to an upload at `offset`. What arrived before a failure is saved, unless a checksum came with it.
+   * @throws CarcosaError `upload_offset_mismatch` (details: the true offset), `upload_locked`, `upload_not_open`,
+   *   `payload_too_large`, `checksum_mismatch`, `upload_interrupted`, `storage_full`
+   */
+  async write(actor: Actor, id: string, input: WriteBody, options: { signal?: AbortSignal } = {}): Promise<WriteResult> {
+    const upload = await this.find(actor, id);
+    if (upload.status === 'completed') return this.#alreadyComplete(upload, input);
+    this.#assertOpen(upload);
+    // Before asking the holder to stop: who is wrong about the offset must not disturb it.
+    if (input.offset > upload.offset && upload.leaseOwner === null) throw offsetMismatch(upload.offset);
+    const held = await this.#acquire(upload.id, options.signal ? { signal: options.signal } : {});
+    return this.#writeHeld(held, input);
+  }
+
+  /** @throws CarcosaError `not_found`, also for uploads of others */
+  async find(actor: Actor, id: string): Promise<UploadRow> {
+    const upload = isId('upload', id) ? await findUpload(this.#options.db, id) : null;
+    if (!upload) throw new CarcosaError('not_found');
+    authorize(actor, 'files:write', upload.projectId);
+    return upload;
+  }
+
+  /** As {@link find}, for the client that wants to continue: a holder whose sender is gone is asked to save first. */
+  async findSettled(actor: Actor, id: string): Promise<UploadRow> {
+    const upload = await this.find(actor, id);
+    if (upload.status !== 'open' || upload.leaseOwner === null) return upload;
+    try {
+      const held = await this.#acquire(upload.id, {});
+      await this.#release(held, held.upload);
+    } catch (error) {
+      // The holder goes on: the offset that is saved is true, if soon old.
+      if (!isCarcosaError(error, 'upload_locked') && !isCarcosaError(error, 'upload_not_open')) throw error;
+    }
+    return this.find(actor, id);
+  }
+
+  /** The file that a completed upload became; null while it is not completed, or when the file is gone. */
+  async fileOf(upload: UploadRow): Promise<File | null> {
+    return findCompletedFile(this.#options.db, upload.id, this.#options.publicUrl);
+  }
+
+  async list(actor: Actor, input: { projectId?: string | undefined; limit: number; cursor?: string | undefined }): Promise<Page<Upload>> {
+    const projectId = projectOf(actor, input.projectId);
+    authorize(actor, 'files:write', projectId);
+    const { cursor } = input;
+    if (cursor !== undefined && !isId('upload', cursor)) {
+      throw new CarcosaError('invalid_request', { message: 'The cursor is not one that this list gave out.' });
+    }
+    const page = { limit: input.limit + 1, ...(cursor ? { before: cursor as UploadId } : {}) };
+    const rows = await listOpenUploads(this.#options.db, projectId, page, this.#options.clock.now());
+    const items = rows.slice(0, input.limit);
+    const hasMore = rows.length > input.limit;
+    return { items: items.map((row) => uploadView(row)), hasMore, nextCursor: hasMore ? (items.at(-1)?.id ?? null) : null };
+  }
+
+  /** Ends an upload and removes its bytes; whoever writes to it is stopped. */
+  async abort(actor: Actor, id: string): Promise<void> {
+    const upload = await this.find(actor, id);
+    this.#assertOpen(upload);
+    const held = await this.#acquire(upload.id, { force: true });
+    await this.#end(held, 'aborted');
+  }
+
+  /**
+   * Joins partial uploads, in their order, to a new upload that is complete with it (tus concatenation).
+   * @throws CarcosaError `upload_incomplete` when a part has not ended, `not_found` for parts of others
+   */
+  async concatenate(actor: Actor, input: CreateUpload, partIds: string[]): Promise<WriteResult> {
+    const parts = await Promise.all(partIds.map((id) => this.find(actor, id)));
+    const unfinished = parts.filter((part) => part.doorState['concat'] !== 'partial' || part.offset !== part.size || part.status !== 'open');
+    if (unfinished.length > 0) throw new CarcosaError('upload_incomplete', { details: { uploads: unfinished.map((part) => part.id) } });
+    const size = parts.reduce((sum, part) => sum + part.offset, 0);
+    const body = Readable.from(this.#contentOf(parts), { objectMode: false, highWaterMark: 1024 * 1024 });
+    return this.createAndWrite(actor, { ...input, size }, { body, length: size });
+  }
+
+  async *#contentOf(parts: UploadRow[]): AsyncIterable<Uint8Array> {
+    for (const part of parts) {
+      const store = await this.#options.stores.storeFor(part.bucketId);
+      yield* await store.read(part.storageKey);
+    }
+  }
+
+  async #draft(actor: Actor, input: CreateUpload): Promise<NewUpload> {
+    const { clock, ids, projects } = this.#options;
+    const projectId = projectOf(actor, input.projectId);
+    authorize(actor, 'files:write', projectId);
+    const project = await projects.uploadProject(projectId);
+    const id = ids.next('upload');
+    const objectId = ids.next('object');
+    const path = input.path ?? pathOfItsOwn(objectId, input.fileName);
+    assertPath(path);
+    const now = clock.now();
+    // Only its one request can continue a simple upload: its bytes are due as soon as its lease has lapsed.
+    const expiresAt = input.door === 'simple' ? now : now + LIFETIME_MS;
+    return {
+      id,
+      projectId,
+      tenantId: '',
+      bucketId: project.bucketId,
+      door: input.door,
+      path,
+      visibility: input.visibility ?? null,
+      metadata: input.metadata ?? null,
+      declaredContentType: input.contentType ?? null,
+      checksum: input.checksum ?? null,
+      createdBy: actorId(actor),
+      size: input.size,
+      objectId,
+      storageKey: storageKey({ ...project, projectId, path, objectId }),
+      doorState: input.doorState ?? {},
+      leaseOwner: null,
+      createdAt: now,
+      expiresAt,
+      collectAfter: expiresAt,
+    };
+  }
+
+  async #writeHeld(held: HeldLease, input: WriteBody): Promise<WriteResult> {
+    const { clock, db, stores, completion } = this.#options;
+    const writer = new UploadWriter({ held, clock, db, lifetimeMs: LIFETIME_MS });
+    let staged: StagedObject | null = null;
+    try {
+      writer.assertBegins(input);
+      const store = await stores.storeFor(held.upload.bucketId);
+      staged = await this.#openStaged(store, held);
+      if (!staged) return await this.#completeCommitted(store, held);
+      const upload = await writer.write(staged, input);
+      if (upload.size === null || upload.offset < upload.size) {
+        if (upload.door === 'simple') throw new CarcosaError('length_mismatch');
+        await writer.save(staged, { release: true });
+        return { upload, offset: upload.offset, file: null };
+      }
+      if (upload.doorState['concat'] === 'partial') {
+        await writer.save(staged, { release: false });
+        await staged.commit(upload.storageKey);
+        await writer.save(null, { release: true });
+        return { upload, offset: upload.offset, file: null };
+      }
+      const file = await completion.completeStaged(held, staged);
+      return { upload: { ...upload, status: 'completed' }, offset: upload.offset, file };
+    } catch (error) {
+      await this.#afterFailure(held, writer, staged, error);
+      throw error;
+    } finally {
+      await staged?.close();
+      this.#options.leases.drop(held);
+    }
+  }
+
+  /** Null when the bytes have got their final name already, by a request that died before it could say so. */
+  async #openStaged(store: ObjectStore, held: HeldLease): Promise<StagedObject | null> {
+    const { upload, takeover } = held;
+    if (!upload.staged) {
+      // A crash may have left a file behind before its place was saved.
+      if (takeover || upload.leaseFence > 1) await store.discard({ uploadId: upload.id, key: upload.storageKey, ref: null });
+      return store.stage({
+        uploadId: upload.id,
+        key: upload.storageKey,
+        size: upload.size,
+        contentType: upload.declaredContentType ?? 'application/octet-stream',
+      });
+    }
+    try {
+      return await store.resume(upload.staged, { durable: upload.offset, takeover });
+    } catch (error) {
+      if (!isCarcosaError(error, 'not_found')) throw error;
+      const stat = await store.stat(upload.storageKey);
+      if (stat && stat.size === upload.size) return null;
+      throw new CarcosaError('upload_not_open', { cause: error });
+    }
+  }
+
+  async #completeCommitted(store: ObjectStore, held: HeldLease): Promise<WriteResult> {
+    const { upload } = held;
+    const size = upload.size ?? 0;
+    if (upload.doorState['concat'] === 'partial') {
+      await this.#release(held, { ...upload, offset: size });
+      return { upload, offset: size, file: null };
+    }
+    const stat = { key: upload.storageKey, size, lastModified: 0 };
+    const facts = await factsOfCommitted(store, upload, stat);
+    assertChecksum(upload, facts.sha256 ?? '');
+    const file = await this.#options.completion.file(held, facts);
+    return { upload: { ...upload, status: 'completed', offset: size }, offset: size, file };
+  }
+
+  /** A failed request leaves an upload that can be continued, or nothing. */
+  async #afterFailure(held: HeldLease, writer: UploadWriter, staged: StagedObject | null, error: unknown): Promise<void> {
+    const { logger } = this.#options;
+    try {
+      if (isCarcosaError(error, 'upload_fenced')) return;
+      const { upload } = held;
+      const lostForGood = isCarcosaError(error, 'checksum_mismatch') && writer.isWhole;
+      if (upload.door === 'simple' || lostForGood) await this.#end(held, 'aborted', staged);
+      else await writer.saveAfterFailure(staged);
+    } catch (failure) {
+      // The lease lapses by itself, and the collector finds what is left.
+      logger.warn({ err: failure, uploadId: held.upload.id }, 'could not save the state of an upload that failed');
+    }
+  }
+
+  async #end(held: HeldLease, status: 'aborted' | 'expired', staged: StagedObject | null = null): Promise<void> {
+    const { db, clock, stores, leases } = this.#options;
+    const { id, bucketId, storageKey: key } = held.upload;
+    try {
+      const ended = await endUpload(db, id, held.lease, status, clock.now());
+      if (!ended) throw new CarcosaError('upload_not_open');
+      await staged?.close();
+      const store = await stores.storeFor(bucketId);
+      await store.discard({ uploadId: id, key, ref: staged?.ref ?? held.upload.staged });
+      // The bytes may have got their name just before the failure.
+      await store.delete(key);
+      await markCollected(db, id);
+    } finally {
+      leases.drop(held);
+    }
+  }
+
+  async #acquire(id: UploadId, options: { force?: boolean; signal?: AbortSignal }): Promise<HeldLease> {
+    const { leases, db } = this.#options;
+    const isOpen = async () => (await findUpload(db, id))?.status === 'open';
+    const held = await leases.acquire(id, { ...options, isOpen });
+    if (!held) throw new CarcosaError('upload_not_open');
+    return held;
+  }
+
+  async #release(held: HeldLease, row: UploadRow): Promise<void> {
+    const progress = { offset: row.offset, staged: row.staged, size: row.size, expiresAt: row.expiresAt };
+    await saveProgress(this.#options.db, row.id, held.lease, progress, true);
+    this.#options.leases.drop(held);
+  }
+
+  #assertOpen(upload: UploadRow): void {
+    if (upload.status !== 'open' || upload.expiresAt <= this.#options.clock.now()) throw new CarcosaError('upload_not_open');
+  }
+
+  /** A client whose last answer was lost sends nothing more, at the end: tell it again. */
+  async #alreadyComplete(upload: UploadRow, input: WriteBody): Promise<WriteResult> {
+    if (input.offset !== upload.offset) throw offsetMismatch(upload.offset);
+    return { upload, offset: upload.offset, file: await this.fileOf(upload) };
+  }
+}
+
+function newRow(upload: NewUpload): UploadRow {
+  return { ...upload, status: 'open', offset: 0, staged: null, leaseFence: 0, fileId: null };
+}
+
+function offsetMismatch(offset: number): CarcosaError {
+  return new CarcosaError('upload_offset_mismatch', { details: { offset } });
+}
+
+function pathOfItsOwn(objectId: string, fileName = 'file'): string {
+  const name = splitPath(fileName.replace(/\/+$/, '')).name || 'file';
+  return `${objectId.slice(-12)}/${name}`;
+}
