@@ -1,0 +1,1 @@
+export { SNIFF_BYTES, sniffContentType } from './sniff/sniff-content-type.ts';
