@@ -16,11 +16,18 @@ export function readConfig<Shape extends z.ZodRawShape>(shape: Shape, environmen
   const parsed = z.object(shape).safeParse(given);
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map((issue) => {
-    const name = issue.path.join('.');
-    const expected = (shape[name] as z.ZodType | undefined)?.description;
+    const name = String(issue.path[0]);
+    const expected = describedForm(shape[name]);
     return expected ? `${name} must be ${expected}` : `${name}: ${issue.message}`;
   });
   throw new CarcosaError('configuration_invalid', { message: [...new Set(lines)].join('; ') });
+}
+
+/** The description of a type, or of what `optional` and `default` wrap: wrappers do not inherit it. */
+function describedForm(type: unknown): string | undefined {
+  if (!(type instanceof z.ZodType)) return undefined;
+  const wrapped = type instanceof z.ZodOptional || type instanceof z.ZodDefault ? type.unwrap() : undefined;
+  return type.description ?? describedForm(wrapped);
 }
 
 /** A whole number in a variable, within [min, max]. */

@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   idempotency_key_reused: entry('This Idempotency-Key was used with a different request; use a new key.'),
   idempotency_in_progress: entry('The first request with this Idempotency-Key is still running; retry shortly.', true),
   payload_too_large: entry('The body is larger than what is allowed or was declared.'),
+  headers_too_large: entry('The header lines are larger than 16 KiB together; send fewer or shorter ones.'),
   length_required: entry('Declare the length of the body (Content-Length).'),
   length_mismatch: entry('The number of bytes that arrived is not the number that was declared.'),
   checksum_mismatch: entry('The bytes that arrived do not match the checksum that was declared; send them again.'),
