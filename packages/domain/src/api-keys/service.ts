@@ -1,0 +1,121 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { Permission } from '@carcosa/contracts';
+import { type ApiKeyRow, findApiKey, insertApiKey, type Queryable, revokeApiKey } from '@carcosa/database';
+import { type ApiKeyId, CarcosaError, type Clock, type IdGenerator, type ProjectId, type Random } from '@carcosa/kernel';
+import type { ApiKeyActor } from '../access/actor.ts';
+import { formatApiKey, newApiKeyToken, parseApiKey } from './token.ts';
+
+/** Most keys that are remembered, and for how many milliseconds: as long as a revocation may go unnoticed by a node that is cut off. */
+const CACHE_SIZE = 1000;
+const CACHE_MS = 60_000;
+
+interface CachedKey {
+  actor: ApiKeyActor;
+  secretHash: Buffer;
+  /** Milliseconds since the epoch; Infinity for never. */
+  expiresAt: number;
+  cachedUntil: number;
+}
+
+// Compared with where there is no key, so that an unknown id costs the same work as a wrong secret.
+const NO_KEY = Buffer.alloc(32);
+
+export interface ApiKeyServiceParts {
+  db: Queryable;
+  clock: Clock;
+  random: Random;
+  ids: IdGenerator;
+}
+
+/** Makes API keys and recognizes them. Only the SHA-256 of a secret is stored. */
+export class ApiKeyService {
+  readonly #parts: ApiKeyServiceParts;
+  // In the order of use: the first is the one that was not asked for longest.
+  readonly #cache = new Map<string, CachedKey>();
+
+  constructor(parts: ApiKeyServiceParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Who holds `token`: at once when the key is remembered, else after one look-up by its unique index.
+   * @throws CarcosaError `unauthenticated` (or rejects with it) for a key that is unknown, wrong, expired or revoked
+   */
+  authenticate(token: string): ApiKeyActor | Promise<ApiKeyActor> {
+    const parsed = parseApiKey(token);
+    if (!parsed) throw new CarcosaError('unauthenticated');
+    const secretHash = hash('sha256', parsed.secret, 'buffer');
+    const cached = this.#cache.get(parsed.publicId);
+    if (cached && cached.cachedUntil > this.#parts.clock.now()) {
+      this.#remember(parsed.publicId, cached);
+      return this.#admit(cached, secretHash);
+    }
+    return this.#lookUp(parsed.publicId, secretHash);
+  }
+
+  /** Makes a key and returns it in clear, this one time. `db` may be a transaction. */
+  async create(
+    input: { projectId: ProjectId; label: string; permissions: readonly Permission[]; expiresAt?: Date | null },
+    db: Queryable = this.#parts.db,
+  ): Promise<{ id: ApiKeyId; token: string }> {
+    const id = this.#parts.ids.next('apiKey');
+    const token = newApiKeyToken(this.#parts.random);
+    await insertApiKey(db, {
+      id,
+      publicId: token.publicId,
+      projectId: input.projectId,
+      label: input.label,
+      secretHash: hash('sha256', token.secret, 'buffer'),
+      permissions: [...input.permissions],
+      expiresAt: input.expiresAt ?? null,
+    });
+    return { id, token: formatApiKey(token) };
+  }
+
+  /** Ends the key for every node. @throws CarcosaError `not_found` */
+  async revoke(id: ApiKeyId): Promise<void> {
+    if (!(await revokeApiKey(this.#parts.db, id))) throw new CarcosaError('not_found');
+    for (const [publicId, cached] of this.#cache) if (cached.actor.id === id) this.#cache.delete(publicId);
+  }
+
+  /** Forgets one key, or all of them when the connection that announces changes was lost for a while. */
+  invalidate(publicId?: string): void {
+    if (publicId === undefined) this.#cache.clear();
+    else this.#cache.delete(publicId);
+  }
+
+  async #lookUp(publicId: string, secretHash: Buffer): Promise<ApiKeyActor> {
+    const row = await findApiKey(this.#parts.db, publicId);
+    if (!row || row.revokedAt) {
+      timingSafeEqual(NO_KEY, secretHash);
+      throw new CarcosaError('unauthenticated');
+    }
+    const cached = toCached(row, this.#parts.clock.now());
+    const actor = this.#admit(cached, secretHash);
+    this.#remember(publicId, cached);
+    return actor;
+  }
+
+  #remember(publicId: string, key: CachedKey): void {
+    this.#cache.delete(publicId);
+    this.#cache.set(publicId, key);
+    if (this.#cache.size <= CACHE_SIZE) return;
+    const [oldest] = this.#cache.keys();
+    if (oldest !== undefined) this.#cache.delete(oldest);
+  }
+
+  #admit(key: CachedKey, secretHash: Buffer): ApiKeyActor {
+    const right = timingSafeEqual(key.secretHash, secretHash);
+    if (!right || key.expiresAt <= this.#parts.clock.now()) throw new CarcosaError('unauthenticated');
+    return key.actor;
+  }
+}
+
+function toCached(row: ApiKeyRow, now: number): CachedKey {
+  return {
+    actor: { type: 'api-key', id: row.id, projectId: row.projectId, permissions: new Set(row.permissions) },
+    secretHash: row.secretHash,
+    expiresAt: row.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+    cachedUntil: now + CACHE_MS,
+  };
+}

@@ -1,0 +1,93 @@
+import { PERMISSIONS } from '@carcosa/contracts';
+import {
+  type BucketRow,
+  findDefaultProject,
+  insertOrganization,
+  insertProject,
+  insertTeam,
+  lockProvisioning,
+  type Queryable,
+  setProjectBucket,
+  upsertBucket,
+} from '@carcosa/database';
+import { type BucketId, type IdGenerator, isCarcosaError, type OrganizationId, type ProjectId } from '@carcosa/kernel';
+import type { ApiKeyService } from '../api-keys/service.ts';
+
+const SLUG = 'default';
+
+/** The bucket that new files of the default project go to. */
+export type DefaultBucket = Pick<BucketRow, 'name' | 'provider' | 'config'>;
+
+/** What a start found or made. */
+export interface Provisioned {
+  projectId: ProjectId;
+  bucketId: BucketId;
+  /** A new key with every permission; null where the one that the caller holds still serves. */
+  apiKey: string | null;
+}
+
+export interface ProvisioningParts {
+  transaction: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
+  ids: IdGenerator;
+  apiKeys: ApiKeyService;
+}
+
+/** Makes what a server needs to be of use: an organization, a team, a project and a bucket, all called `default`. */
+export class ProvisioningService {
+  readonly #parts: ProvisioningParts;
+
+  constructor(parts: ProvisioningParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Idempotent, and safe when several nodes start at once on one database.
+   * @param heldKey the key that an earlier start left, if it is still there; where it does not open the project, a new one is made
+   */
+  async ensureDefaults(bucket: DefaultBucket, heldKey: string | null): Promise<Provisioned> {
+    return await this.#parts.transaction(async (tx) => {
+      await lockProvisioning(tx);
+      const project = (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
+      if (await this.#opens(heldKey, project.projectId)) return { ...project, apiKey: null };
+      const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS };
+      return { ...project, apiKey: (await this.#parts.apiKeys.create(key, tx)).token };
+    });
+  }
+
+  async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId } | null> {
+    const found = await findDefaultProject(tx, SLUG);
+    if (!found) return null;
+    const bucketId = await this.#ensureBucket(tx, found.organizationId, bucket);
+    await setProjectBucket(tx, found.id, bucketId);
+    return { projectId: found.id, bucketId };
+  }
+
+  async #create(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId }> {
+    const { ids } = this.#parts;
+    const organizationId = ids.next('organization');
+    const teamId = ids.next('team');
+    const projectId = ids.next('project');
+    await insertOrganization(tx, { id: organizationId, name: 'Default', slug: SLUG });
+    await insertTeam(tx, { id: teamId, organizationId, name: 'Default', slug: SLUG });
+    const bucketId = await this.#ensureBucket(tx, organizationId, bucket);
+    // Public, because a newcomer wants to open what was just uploaded; every other project begins private.
+    const settings = { defaultVisibility: 'public' as const };
+    await insertProject(tx, { id: projectId, organizationId, teamId, bucketId, name: 'default', slug: SLUG, settings });
+    return { projectId, bucketId };
+  }
+
+  async #ensureBucket(tx: Queryable, organizationId: OrganizationId, bucket: DefaultBucket): Promise<BucketId> {
+    return await upsertBucket(tx, { id: this.#parts.ids.next('bucket'), organizationId, ...bucket });
+  }
+
+  async #opens(key: string | null, projectId: ProjectId): Promise<boolean> {
+    if (key === null) return false;
+    try {
+      const actor = await this.#parts.apiKeys.authenticate(key);
+      return actor.projectId === projectId;
+    } catch (error) {
+      if (isCarcosaError(error, 'unauthenticated')) return false;
+      throw error;
+    }
+  }
+}
