@@ -48,7 +48,7 @@ export const files = pgTable(
     objectId: text('object_id').$type<ObjectId>().notNull().references(() => objects.id),
     bucketId: text('bucket_id').$type<BucketId>().notNull(),
     size: bytes('size').notNull(),
-    contentType: text('content_type').notNull(),
+    contentType: byteText('content_type').notNull(),
     declaredContentType: text('declared_content_type'),
     sha256: bytea(),
     md5: bytea(),
@@ -59,15 +59,21 @@ export const files = pgTable(
   },
   (table) => [
     uniqueIndex('files_key').on(table.key),
-    uniqueIndex('files_path').on(table.projectId, table.tenantId, table.path).where(sql`deleted_at is null`),
+    // The path stands before the tenant, so that the index also serves prefixes of a whole project. Its migration includes the
+    // size (Drizzle cannot say so): folders are then counted without a look at the table.
+    uniqueIndex('files_path').on(table.projectId, table.path, table.tenantId).where(sql`deleted_at is null`),
     index('files_created').on(table.projectId, table.createdAt, table.id).where(sql`deleted_at is null`),
     index('files_updated').on(table.projectId, table.updatedAt, table.id).where(sql`deleted_at is null`),
     index('files_name').on(table.projectId, table.name, table.id).where(sql`deleted_at is null`),
     index('files_size').on(table.projectId, table.size, table.id).where(sql`deleted_at is null`),
     index('files_folder').on(table.projectId, table.folder, table.createdAt, table.id).where(sql`deleted_at is null`),
+    index('files_type').on(table.projectId, table.contentType, table.createdAt, table.id).where(sql`deleted_at is null`),
+    index('files_uploader').on(table.projectId, table.uploadedBy, table.createdAt, table.id).where(sql`deleted_at is null`),
     index('files_tags').using('gin', table.tags).where(sql`deleted_at is null`),
-    index('files_name_search').using('gin', sql`lower(name) gin_trgm_ops`).where(sql`deleted_at is null`),
+    // In the database's own locale: that of bytes, which names are ordered by, knows the case of ASCII alone.
+    index('files_name_search').using('gin', sql`lower(name collate "default") gin_trgm_ops`).where(sql`deleted_at is null`),
     index('files_trash').on(table.projectId, table.deletedAt, table.id).where(sql`deleted_at is not null`),
+    index('files_trash_created').on(table.projectId, table.createdAt, table.id).where(sql`deleted_at is not null`),
     index('files_object').on(table.objectId),
   ],
 );
