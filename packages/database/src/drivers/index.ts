@@ -1,0 +1,6 @@
+export * from './embedded/installation.ts';
+export * from './embedded/supervisor.ts';
+export * from './listener.ts';
+export * from './open-database.ts';
+export { createPool, type PoolOptions } from './pool.ts';
+export * from './transaction.ts';
