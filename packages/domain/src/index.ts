@@ -6,3 +6,4 @@ export * from './idempotency/service.ts';
 export * from './notifications.ts';
 export * from './projects/service.ts';
 export * from './provisioning/service.ts';
+export * from './uploads/index.ts';

@@ -8,3 +8,4 @@ export * from './upload-project.ts';
 export * from './upload-service.ts';
 export * from './upload-view.ts';
 export type { BodyChecksum } from './upload-writer.ts';
+export type { UploadRow } from '@carcosa/database';

@@ -1,6 +1,6 @@
 import type { File } from '@carcosa/contracts';
 import { splitPath } from '@carcosa/contracts';
-import { completeUploads, type Queryable, type UploadCompletion as Completion, type UploadRow } from '@carcosa/database';
+import { completeUploads, findCompletedFile, type Queryable, type UploadCompletion as Completion, type UploadRow } from '@carcosa/database';
 import { CarcosaError, type Clock, type IdGenerator, type Random, randomToken, type UploadId } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { StagedObject } from '@carcosa/storage/port';
@@ -21,8 +21,6 @@ export interface UploadCompletionOptions {
   random: Random;
   /** Without a "/" at its end. */
   publicUrl: string;
-  /** Finds the file that an upload became. */
-  findCompleted(id: UploadId): Promise<File | null>;
 }
 
 /** What is known of the content once it is whole. */
@@ -104,7 +102,7 @@ export class UploadCompletion {
 
   /** An answer of the database may have been lost after it committed: then the file is there. */
   async #completedBefore(id: UploadId): Promise<File> {
-    const file = await this.#options.findCompleted(id);
+    const file = await findCompletedFile(this.#options.db, id, this.#options.publicUrl);
     if (!file) throw new CarcosaError('upload_fenced');
     return file;
   }

@@ -24,8 +24,8 @@ export interface UploadLeasesOptions {
 /** The right to write to one upload, as long as it lasts. */
 export class HeldLease {
   readonly lease: Lease;
-  /** As the row stood when the lease was granted. */
-  readonly upload: UploadRow;
+  /** As the row stood when the lease was granted, or as its holder has changed it since. */
+  upload: UploadRow;
   /** Whether the holder before never released it: it may still be alive. */
   readonly takeover: boolean;
   readonly #abort = new AbortController();

@@ -10,6 +10,7 @@ import {
   markCollected,
   type NewUpload,
   type Queryable,
+  reviseUpload,
   saveProgress,
   type UploadDoor,
   type UploadRow,
@@ -70,6 +71,15 @@ export interface WriteBody {
   /** Tells a whole length that was deferred when the upload was created. */
   size?: number;
   checksum?: BodyChecksum;
+  /** Asked after the last byte for what a form says behind its file. */
+  revise?(): Promise<UploadRevision>;
+}
+
+/** What may still change before an upload becomes a file. */
+export interface UploadRevision {
+  path?: string | undefined;
+  visibility?: Visibility | undefined;
+  metadata?: Record<string, unknown> | undefined;
 }
 
 export interface WriteResult {
@@ -243,7 +253,9 @@ export class UploadService {
       staged = await this.#openStaged(store, held);
       if (!staged) return await this.#completeCommitted(store, held);
       const upload = await writer.write(staged, input);
-      if (upload.size === null || upload.offset < upload.size) {
+      // One request is the whole of a simple upload, whether or not it said how long it would be.
+      const whole = upload.door === 'simple' ? (upload.size ?? upload.offset) : upload.size;
+      if (whole === null || upload.offset < whole) {
         if (upload.door === 'simple') throw new CarcosaError('length_mismatch');
         await writer.save(staged, { release: true });
         return { upload, offset: upload.offset, file: null };
@@ -254,6 +266,7 @@ export class UploadService {
         await writer.save(null, { release: true });
         return { upload, offset: upload.offset, file: null };
       }
+      await this.#revise(held, input);
       const file = await completion.completeStaged(held, staged);
       return { upload: { ...upload, status: 'completed' }, offset: upload.offset, file };
     } catch (error) {
@@ -263,6 +276,15 @@ export class UploadService {
       await staged?.close();
       this.#options.leases.drop(held);
     }
+  }
+
+  async #revise(held: HeldLease, input: WriteBody): Promise<void> {
+    const { path, visibility, metadata } = (await input.revise?.()) ?? {};
+    if (path === undefined && visibility === undefined && metadata === undefined) return;
+    const { upload } = held;
+    const revised = { path: path ?? upload.path, visibility: visibility ?? upload.visibility, metadata: metadata ?? upload.metadata };
+    if (!(await reviseUpload(this.#options.db, upload.id, held.lease, revised))) throw new CarcosaError('upload_fenced');
+    held.upload = { ...upload, ...revised };
   }
 
   /** Null when the bytes have got their final name already, by a request that died before it could say so. */

@@ -126,6 +126,21 @@ export async function saveProgress(
   return rowCount === 1;
 }
 
+/** Changes what will become of an upload. `false`: the lease is lost. */
+export async function reviseUpload(
+  db: Queryable,
+  id: UploadId,
+  lease: Lease,
+  revised: Pick<UploadRow, 'path' | 'visibility' | 'metadata'>,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update uploads set path = $4, visibility = $5, metadata = $6
+     where id = $1 and lease_owner = $2 and lease_fence = $3 and status = 'open'`,
+    [id, lease.owner, lease.fence, revised.path, revised.visibility, revised.metadata && JSON.stringify(revised.metadata)],
+  );
+  return rowCount === 1;
+}
+
 /** Ends an open upload; its staged bytes are due for collection. `false`: it had ended, or another holds the lease. */
 export async function endUpload(
   db: Queryable,

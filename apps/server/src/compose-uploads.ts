@@ -1,0 +1,40 @@
+import type { Queryable } from '@carcosa/database';
+import {
+  DirectUploadService,
+  type Notifications,
+  PartAddresses,
+  type StoreRegistry,
+  UploadCollector,
+  UploadCompletion,
+  UploadLeases,
+  type UploadProjects,
+  UploadService,
+} from '@carcosa/domain';
+import type { Clock, IdGenerator, Logger, Random } from '@carcosa/kernel';
+
+export interface UploadParts {
+  db: Queryable;
+  transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  stores: StoreRegistry;
+  projects: UploadProjects;
+  notifications: Notifications;
+  hashLater(db: Queryable, objectId: string): Promise<void>;
+  clock: Clock;
+  ids: IdGenerator;
+  random: Random;
+  logger: Logger;
+  secret: string;
+  publicUrl: string;
+  instance: string;
+}
+
+/** The part of the composition that makes the upload engine. */
+export function composeUploads(parts: UploadParts) {
+  const leases = new UploadLeases(parts);
+  const completion = new UploadCompletion(parts);
+  const uploads = new UploadService({ ...parts, leases, completion });
+  const addresses = new PartAddresses({ ...parts, secret: Buffer.from(parts.secret) });
+  const directUploads = new DirectUploadService({ ...parts, uploads, leases, completion, addresses });
+  const uploadCollector = new UploadCollector(parts);
+  return { leases, uploads, directUploads, uploadCollector };
+}
