@@ -9,18 +9,7 @@ import {
   type Queryable,
   transaction,
 } from '@carcosa/database';
-import {
-  ApiKeyService,
-  DirectUploadService,
-  IdempotencyService,
-  PartAddresses,
-  ProjectService,
-  ProvisioningService,
-  UploadCollector,
-  UploadCompletion,
-  UploadLeases,
-  UploadService,
-} from '@carcosa/domain';
+import { ApiKeyService, IdempotencyService, ProjectService, ProvisioningService } from '@carcosa/domain';
 import { type Clock, IdGenerator, type Logger, type Random, systemClock, systemRandom } from '@carcosa/kernel';
 import { BucketStores } from './bucket-stores.ts';
 import { composeUploads } from './compose-uploads.ts';
@@ -97,28 +86,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const provisioning = new ProvisioningService({ transaction: inTransaction, ids, apiKeys });
   const health = new HealthService({ db, stores });
 
-  // Names this process among all that share the database.
-  const instance = ids.next('request');
-  const leases = new UploadLeases({ db, notifications, logger, instance });
-  const completion = new UploadCompletion({ db, projects, clock, ids, random, publicUrl });
-  const uploads = new UploadService({ db, stores, projects, leases, completion, clock, ids, logger, publicUrl });
-  const addresses = new PartAddresses({ secret: Buffer.from(input.secret), clock, publicUrl });
-  const hashLater = async (): Promise<void> => {};
-  const directUploads = new DirectUploadService({
-    db,
-    transaction: inTransaction,
-    stores,
-    projects,
-    uploads,
-    leases,
-    completion,
-    addresses,
-    random,
-    logger,
-    hashLater,
-  });
-  const collector = new UploadCollector({ db, stores, clock, logger, instance });
-  const garbage = { collect: async () => ({ uploads: await collector.collect(), objects: 0 }) };
   /** Names this process among all that share the database. */
   const instance = ids.next('request');
   const uploadParts = composeUploads({

@@ -1,0 +1,49 @@
+import type { ServerConfig } from '../config.ts';
+import type { LocalJson } from './local-json.ts';
+
+const STEPS = {
+  database: 'Opening the database',
+  migrations: 'Bringing its schema up to date',
+  provisioning: 'Looking after the default project',
+};
+
+/** Lines for a person who waits. */
+export class Progress {
+  step(step: keyof typeof STEPS): void {
+    process.stdout.write(`${STEPS[step]} …\n`);
+  }
+
+  done(): void {
+    process.stdout.write('\n');
+  }
+}
+
+export interface ReadyFacts {
+  url: string;
+  publicUrl: string;
+  config: ServerConfig;
+  local: LocalJson;
+}
+
+export function announceReady({ url, publicUrl, config, local }: ReadyFacts): void {
+  const lines = [
+    `Carcosa is ready at ${url}`,
+    '',
+    `  Start page  ${publicUrl}/`,
+    `  API         ${publicUrl}/api/v1`,
+    `  Docs        ${publicUrl}/api/v1/docs`,
+    `  Data        ${config.dataDir}`,
+    '',
+    '  Upload something:',
+    `    ${uploadLine(local, config)}`,
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function uploadLine({ url, apiKey }: LocalJson, config: ServerConfig): string {
+  // On a terminal the key of the local default project may be seen; output that is kept somewhere gets a way to the key instead.
+  const showsKey = process.stdout.isTTY && config.databaseUrl === undefined;
+  const key = showsKey ? apiKey : `$(sed -n 's/.*"apiKey": "\\(.*\\)".*/\\1/p' '${config.dataDir}/local.json')`;
+  return `echo 'Hello, Carcosa' | curl --data-binary @- -H 'Content-Type: text/plain' -H "x-api-key: ${key}" '${url}/api/v1/files?path=hello.txt'`;
+}

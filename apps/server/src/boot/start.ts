@@ -1,0 +1,67 @@
+import { readServerConfig, type ServerConfig } from '../config.ts';
+import { type Carcosa, compose } from '../compose.ts';
+import { defaultBucket } from '../bucket-stores.ts';
+import { buildApp } from '../http/app.ts';
+import { Listener } from '../http/listener.ts';
+import { IdGenerator, systemClock } from '@carcosa/kernel';
+import { VERSION } from '../version.ts';
+import { prepareDataDirectory } from './data-directory.ts';
+import { explainFailure } from './known-causes.ts';
+import { readLocalJson, writeLocalJson } from './local-json.ts';
+import { createLogger } from './log.ts';
+import { announceReady, Progress } from './messages.ts';
+import { rootSecret } from './secret.ts';
+import { stopOnSignals } from './stop.ts';
+
+/** Brings the server up, or ends the process with exit code 1 and one line that says why it could not. */
+export async function start(): Promise<void> {
+  let address = { host: '127.0.0.1', port: 0 };
+  try {
+    const config = readServerConfig();
+    address = config;
+    await bringUp(config);
+  } catch (error) {
+    const line = explainFailure(error, address);
+    if (line) process.stderr.write(`Carcosa cannot start: ${line}\n`);
+    else process.stderr.write(`Carcosa cannot start, for a reason that is a fault of its own:\n${(error as Error).stack}\n`);
+    process.exit(1);
+  }
+}
+
+async function bringUp(config: ServerConfig): Promise<void> {
+  const progress = new Progress();
+  const logger = createLogger(config.logLevel ?? (process.stderr.isTTY ? 'warn' : 'info'));
+  const requestLog = logger.isLevelEnabled('debug') ? logger : null;
+  await prepareDataDirectory(config.dataDir);
+  const listener = new Listener({ clock: systemClock, ids: new IdGenerator() });
+  const port = await listener.listen(config.host, config.port);
+  const url = `http://${hostForUrl(config.host)}:${port}`;
+  const publicUrl = config.publicUrl ?? url;
+  const secret = await rootSecret(config.secret, config.dataDir);
+  const carcosa = await compose({ config, logger, requestLog, secret, publicUrl, version: VERSION, progress: (step) => progress.step(step) });
+  progress.step('provisioning');
+  const local = await provision(carcosa);
+  const { handle } = await buildApp(carcosa);
+  listener.handle(handle);
+  carcosa.health.setReady(true);
+  stopOnSignals({ carcosa, listener });
+  progress.done();
+  announceReady({ url, publicUrl, config, local });
+}
+
+/** Makes the default project where there is none, and leaves what clients on this machine need in `local.json`. */
+async function provision(carcosa: Carcosa) {
+  const { config, publicUrl } = carcosa;
+  const held = await readLocalJson(config.dataDir);
+  const made = await carcosa.provisioning.ensureDefaults(defaultBucket(config.s3), held?.apiKey ?? null);
+  carcosa.health.watch(made.bucketId);
+  const apiKey = made.apiKey ?? held?.apiKey ?? '';
+  return await writeLocalJson(config.dataDir, { url: publicUrl, projectId: made.projectId, apiKey });
+}
+
+/** Where a client on this machine finds a server that listens on `host`. */
+function hostForUrl(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,38 @@
+import type { Carcosa } from '../compose.ts';
+import type { Listener } from '../http/listener.ts';
+
+/** Milliseconds that requests get to end; then uploads save what they have. */
+const DRAIN_MS = 9_000;
+/** Milliseconds until whatever is left is cut. */
+const CUT_MS = 10_000;
+
+export interface StopParts {
+  carcosa: Carcosa;
+  listener: Listener;
+}
+
+/** Makes SIGTERM and SIGINT end the process: the first drains and exits with 0, a second one exits at once. */
+export function stopOnSignals(parts: StopParts): void {
+  let stopping = false;
+  const onSignal = (): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    stop(parts).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        parts.carcosa.logger.error({ err: error }, 'the stop did not go well');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+async function stop({ carcosa, listener }: StopParts): Promise<void> {
+  carcosa.health.setReady(false);
+  const saving = setTimeout(() => void carcosa.leases.close(), DRAIN_MS);
+  await listener.drain(AbortSignal.timeout(CUT_MS));
+  clearTimeout(saving);
+  await carcosa.close();
+}

@@ -1,0 +1,167 @@
+import { resolve } from 'node:path';
+import { databaseVariables } from '@carcosa/database';
+import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
+import { z } from 'zod';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+const ROLES = ['http', 'worker'] as const;
+
+/** What this process does: answer requests, run jobs, or both. */
+export type Role = (typeof ROLES)[number];
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Shortest root secret, in bytes of UTF-8. */
+export const MIN_SECRET_BYTES = 32;
+
+const list = (text: string): string[] => text.split(',').map((item) => item.trim()).filter(Boolean);
+
+const isAddressOrNetwork = (text: string): boolean => /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) || text === 'loopback';
+
+const httpUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => new URL(text).search === '' && new URL(text).hash === '')
+  .transform((text) => text.replace(/\/+$/, ''));
+
+/** The settings of the process itself. Each description is the "expected form" of an error. */
+const SERVER_SHAPE = {
+  PORT: integerVariable(0, 65_535).default(4000),
+  HOST: z.string().regex(/^[A-Za-z0-9.:_-]+$/).default('127.0.0.1').describe('a host name or address to listen on'),
+  NODE_ENV: z.string().optional(),
+  ...databaseVariables,
+  CARCOSA_DATA_DIR: z.string().default('.carcosa').describe('a directory'),
+  CARCOSA_SECRET: z
+    .string()
+    .refine((text) => Buffer.byteLength(text) >= MIN_SECRET_BYTES)
+    .optional()
+    .describe(`at least ${MIN_SECRET_BYTES} bytes, for example the output of "openssl rand -hex 32"`),
+  CARCOSA_PUBLIC_URL: httpUrl.optional().describe('an http or https address such as https://files.example.com'),
+  CARCOSA_TRUSTED_PROXIES: z
+    .string()
+    .transform(list)
+    .refine((items) => items.every(isAddressOrNetwork))
+    .default([])
+    .describe('addresses or networks separated by commas, such as 10.0.0.0/8,127.0.0.1'),
+  CARCOSA_ROLES: z
+    .string()
+    .transform(list)
+    .pipe(z.array(z.enum(ROLES)).min(1))
+    .default([...ROLES])
+    .describe('"http", "worker" or "http,worker"'),
+  CARCOSA_LOG_LEVEL: z.enum(LOG_LEVELS).optional().describe(`one of ${LOG_LEVELS.join(', ')}`),
+  CARCOSA_SENDFILE: z
+    .enum(['off', 'x-accel-redirect', 'x-sendfile'])
+    .default('off')
+    .describe('"off", "x-accel-redirect" or "x-sendfile"'),
+  CARCOSA_SENDFILE_PREFIX: z
+    .string()
+    .regex(/^\/[^\s]*$/)
+    .default('/carcosa-data/')
+    .describe('the internal location of the proxy that shows the data directory, such as /carcosa-data/'),
+};
+
+/** A bucket at an S3-compatible provider that becomes the default bucket. */
+const S3_SHAPE = {
+  CARCOSA_S3_ENDPOINT: httpUrl.optional().describe('an http or https address such as https://s3.example.com'),
+  CARCOSA_S3_REGION: z.string().default('us-east-1').describe('a region such as eu-central-1'),
+  CARCOSA_S3_BUCKET: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/)
+    .optional()
+    .describe('the name of a bucket'),
+  CARCOSA_S3_ACCESS_KEY_ID: z.string().optional().describe('the access key id of the bucket'),
+  CARCOSA_S3_SECRET_ACCESS_KEY: z.string().optional().describe('the secret access key of the bucket'),
+  CARCOSA_S3_FORCE_PATH_STYLE: booleanVariable().optional(),
+  CARCOSA_S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._~@%+=,-]+(\/[A-Za-z0-9._~@%+=,-]+)*\/?$/)
+    .transform((text) => text.replace(/\/+$/, ''))
+    .optional()
+    .describe('a prefix of keys such as carcosa or team/carcosa'),
+};
+
+/** The S3 bucket of the environment. The credentials stay in this object: they are never written anywhere. */
+export interface S3Settings {
+  endpoint: string | undefined;
+  region: string;
+  bucket: string;
+  prefix: string;
+  forcePathStyle: boolean;
+  credentials: { accessKeyId: string; secretAccessKey: string };
+}
+
+export interface SendfileSettings {
+  mode: 'off' | 'x-accel-redirect' | 'x-sendfile';
+  /** Internal location of the proxy, for `x-accel-redirect`. */
+  prefix: string;
+}
+
+export interface ServerConfig {
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** Absolute. */
+  dataDir: string;
+  databaseUrl: string | undefined;
+  databasePoolSize: number;
+  /** Absent: generated once into the data directory. */
+  secret: string | undefined;
+  /** Without a "/" at its end; absent: made of host and port. */
+  publicUrl: string | undefined;
+  trustedProxies: string[];
+  roles: ReadonlySet<Role>;
+  logLevel: LogLevel | undefined;
+  s3: S3Settings | undefined;
+  sendfile: SendfileSettings;
+}
+
+/**
+ * Reads all settings of the process from its environment. Nothing else reads `process.env`.
+ * @throws CarcosaError `configuration_invalid`, whose message names each bad variable and its expected form
+ */
+export function readServerConfig(environment: Environment = process.env): ServerConfig {
+  const variables = readConfig(SERVER_SHAPE, environment);
+  if (variables.NODE_ENV === 'production' && variables.DATABASE_URL && !variables.CARCOSA_SECRET) {
+    throw new CarcosaError('configuration_invalid', {
+      message: `CARCOSA_SECRET must be set in production, because every node needs the same one: ${SERVER_SHAPE.CARCOSA_SECRET.description}`,
+    });
+  }
+  return {
+    host: variables.HOST,
+    port: variables.PORT,
+    dataDir: resolve(variables.CARCOSA_DATA_DIR),
+    databaseUrl: variables.DATABASE_URL,
+    databasePoolSize: variables.CARCOSA_DATABASE_POOL_SIZE,
+    secret: variables.CARCOSA_SECRET,
+    publicUrl: variables.CARCOSA_PUBLIC_URL,
+    trustedProxies: variables.CARCOSA_TRUSTED_PROXIES,
+    roles: new Set(variables.CARCOSA_ROLES),
+    logLevel: variables.CARCOSA_LOG_LEVEL,
+    s3: readS3(environment),
+    sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
+  };
+}
+
+function readS3(environment: Environment): S3Settings | undefined {
+  const variables = readConfig(S3_SHAPE, environment);
+  const bucket = variables.CARCOSA_S3_BUCKET;
+  if (!bucket) {
+    if (!variables.CARCOSA_S3_ENDPOINT && !variables.CARCOSA_S3_ACCESS_KEY_ID) return undefined;
+    throw missing('CARCOSA_S3_BUCKET', S3_SHAPE.CARCOSA_S3_BUCKET);
+  }
+  const { CARCOSA_S3_ACCESS_KEY_ID: accessKeyId, CARCOSA_S3_SECRET_ACCESS_KEY: secretAccessKey } = variables;
+  if (!accessKeyId) throw missing('CARCOSA_S3_ACCESS_KEY_ID', S3_SHAPE.CARCOSA_S3_ACCESS_KEY_ID);
+  if (!secretAccessKey) throw missing('CARCOSA_S3_SECRET_ACCESS_KEY', S3_SHAPE.CARCOSA_S3_SECRET_ACCESS_KEY);
+  return {
+    endpoint: variables.CARCOSA_S3_ENDPOINT,
+    region: variables.CARCOSA_S3_REGION,
+    bucket,
+    prefix: variables.CARCOSA_S3_PREFIX ?? '',
+    // Third-party servers seldom have a wildcard name for buckets; Amazon itself wants virtual hosts.
+    forcePathStyle: variables.CARCOSA_S3_FORCE_PATH_STYLE ?? variables.CARCOSA_S3_ENDPOINT !== undefined,
+    credentials: { accessKeyId, secretAccessKey },
+  };
+}
+
+function missing(name: string, type: z.ZodType): CarcosaError {
+  return new CarcosaError('configuration_invalid', { message: `${name} must be set with the other CARCOSA_S3_ variables: ${type.description}` });
+}

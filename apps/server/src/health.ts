@@ -1,0 +1,75 @@
+import type { Queryable } from '@carcosa/database';
+import type { StoreRegistry } from '@carcosa/domain';
+import { type BucketId, CarcosaError, isCarcosaError } from '@carcosa/kernel';
+
+/** How long a component may take before it counts as down, in milliseconds. */
+const PATIENCE_MS = 3_000;
+
+export interface ComponentHealth {
+  status: 'up' | 'down';
+  /** Milliseconds that the check took. */
+  latency: number;
+  /** A code of the error registry, when down. */
+  error?: string;
+}
+
+export interface Health {
+  status: 'up' | 'degraded';
+  components: { database: ComponentHealth; storage: ComponentHealth };
+}
+
+/** Whether this process serves, and how what it depends on does. */
+export class HealthService {
+  readonly #db: Queryable;
+  readonly #stores: StoreRegistry;
+  #bucket: BucketId | undefined;
+  #ready = false;
+
+  constructor(parts: { db: Queryable; stores: StoreRegistry }) {
+    this.#db = parts.db;
+    this.#stores = parts.stores;
+  }
+
+  /** From the end of the start until the beginning of the stop. */
+  get isReady(): boolean {
+    return this.#ready;
+  }
+
+  setReady(ready: boolean): void {
+    this.#ready = ready;
+  }
+
+  /** The bucket whose answer counts for storage: that of the default project. */
+  watch(bucket: BucketId): void {
+    this.#bucket = bucket;
+  }
+
+  async check(): Promise<Health> {
+    const [database, storage] = await Promise.all([
+      timed(async () => {
+        await this.#db.query('select 1');
+      }),
+      timed(async () => {
+        if (this.#bucket) await (await this.#stores.storeFor(this.#bucket)).stat('carcosa-health');
+      }),
+    ]);
+    return { status: database.status === 'up' && storage.status === 'up' ? 'up' : 'degraded', components: { database, storage } };
+  }
+}
+
+async function timed(check: () => Promise<void>): Promise<ComponentHealth> {
+  const begun = performance.now();
+  const latency = (): number => Math.round((performance.now() - begun) * 10) / 10;
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new CarcosaError('request_timeout')), PATIENCE_MS);
+  });
+  try {
+    await Promise.race([check(), tooLate]);
+    return { status: 'up', latency: latency() };
+  } catch (error) {
+    return { status: 'down', latency: latency(), error: isCarcosaError(error) ? error.code : 'internal_error' };
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,55 @@
+import fastify from 'fastify';
+import { z } from 'zod';
+import type { Carcosa } from '../compose.ts';
+import { errorHandler, toCarcosaError } from './error-handler.ts';
+import { acceptJson } from './json-body.ts';
+import type { RequestHandler } from './listener.ts';
+import { addNotFound } from './not-found.ts';
+import { addAuthentication } from './plugins/auth.ts';
+import { addDocumentation } from './plugins/docs.ts';
+import { addIdempotency } from './plugins/idempotency.ts';
+import { addRequestContext, requestIdOf } from './plugins/request-context.ts';
+import { addRequestLog } from './plugins/request-log.ts';
+import { registerRoutes } from './routes/index.ts';
+import type { App } from './types.ts';
+
+/** Longest part of an address that a route names, in characters: a path of 1,024 bytes, each of them percent-encoded. */
+const MAX_PARAM_LENGTH = 3 * 1024;
+
+/** Builds the web server with all of its routes; it does not listen (see `Listener`). */
+export async function buildApp(carcosa: Carcosa): Promise<{ app: App; handle: RequestHandler }> {
+  const { clock, logger, ids } = carcosa;
+  const app: App = fastify({
+    // A child logger for each request would cost more than the rest of a small request: see plugins/request-log.ts.
+    logger: false,
+    genReqId: requestIdOf(ids),
+    trustProxy: carcosa.config.trustedProxies.length > 0 ? carcosa.config.trustedProxies : false,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true },
+    frameworkErrors: (error, request, reply) => handleError(toCarcosaError(error), request, reply),
+  });
+  const handleError = errorHandler({ clock, logger });
+  app.setErrorHandler(handleError);
+  useZod(app);
+  acceptJson(app);
+  addNotFound(app);
+  addRequestContext(app);
+  addRequestLog(app, carcosa.requestLog);
+  addAuthentication(app, carcosa.apiKeys);
+  addIdempotency(app, carcosa.idempotency);
+  addDocumentation(app, carcosa);
+  registerRoutes(app, carcosa);
+  await app.ready();
+  return { app, handle: (request, response) => app.routing(request, response) };
+}
+
+/** Zod checks what comes in. What goes out is ours: its schema documents it, and the tests hold answers to it. */
+function useZod(app: App): void {
+  app.setValidatorCompiler(({ schema }) => {
+    if (!(schema instanceof z.ZodType)) throw new Error('a route has a schema that is not of Zod');
+    return (data: unknown) => {
+      const result = schema.safeParse(data);
+      return result.success ? { value: result.data } : { error: result.error };
+    };
+  });
+  app.setSerializerCompiler(() => (data: unknown) => JSON.stringify(data));
+}

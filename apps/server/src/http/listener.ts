@@ -1,0 +1,151 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { CarcosaError, type Clock, type IdGenerator } from '@carcosa/kernel';
+import { JSON_TYPE } from './envelope.ts';
+import { errorBody } from './error-handler.ts';
+import { ERROR_STATUS } from './error-status.ts';
+
+/** Time and size limits of connections, in milliseconds and bytes. */
+export const CONNECTION_LIMITS = {
+  /** From the first byte of a request until its header lines are complete. */
+  headersMs: 15_000,
+  /** How long a client may neither send what we wait for nor read what we sent. */
+  inactivityMs: 60_000,
+  /** Longer than the 60 s of common load balancers, so that they close first and never meet a connection that just closed. */
+  keepAliveMs: 72_000,
+  maxHeaderBytes: 16 * 1024,
+};
+
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface ListenerParts {
+  clock: Clock;
+  ids: IdGenerator;
+  limits?: Partial<typeof CONNECTION_LIMITS>;
+}
+
+// The answer that a connection is busy with, to tell who keeps whom waiting when nothing moves.
+const CURRENT = Symbol('current response');
+type TrackedSocket = Socket & { [CURRENT]?: ServerResponse };
+
+/**
+ * The TCP side of the server. It listens before the rest is up, so that a taken port is known at once, answers 503 until
+ * `handle` is called, and drains at the end.
+ */
+export class Listener {
+  readonly #server: Server;
+  readonly #parts: ListenerParts;
+  #handler: RequestHandler;
+
+  constructor(parts: ListenerParts) {
+    const limits = { ...CONNECTION_LIMITS, ...parts.limits };
+    this.#parts = parts;
+    this.#handler = this.#refuse('overloaded', 'The server is starting; retry shortly.');
+    this.#server = createServer({
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersMs,
+      // Uploads may take hours; what is slow is found by the inactivity limit and by whoever reads the body.
+      requestTimeout: 0,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: Math.min(2_000, limits.headersMs),
+      noDelay: true,
+      insecureHTTPParser: false,
+    });
+    this.#server.on('request', (request, response) => {
+      (request.socket as TrackedSocket)[CURRENT] = response;
+      this.#handler(request, response);
+    });
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#answerClientError(error, socket));
+    this.#server.setTimeout(limits.inactivityMs, (socket: Socket) => endIfClientIsIdle(socket, limits.inactivityMs));
+  }
+
+  /** @returns the port, which the system chose where `port` is 0; rejects with the system's error (EADDRINUSE, EACCES, …) */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** From now on `handler` answers. */
+  handle(handler: RequestHandler): void {
+    this.#handler = handler;
+  }
+
+  /**
+   * Takes no new connections and requests and resolves when those under way have ended. Connections that `cut` names are
+   * dropped once its signal aborts.
+   */
+  async drain(cut: AbortSignal): Promise<void> {
+    this.#handler = this.#refuse('shutting_down');
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    // A connection becomes idle when its last answer is out, and Node closes it only when it is told.
+    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const dropAll = (): void => this.#server.closeAllConnections();
+    cut.addEventListener('abort', dropAll, { once: true });
+    if (cut.aborted) dropAll();
+    await closed;
+    clearInterval(sweep);
+  }
+
+  /** A handler that says why nothing is served now, and ends the connection. */
+  #refuse(code: 'overloaded' | 'shutting_down', message?: string): RequestHandler {
+    return (request, response) => {
+      if (request.url === '/health') {
+        response.writeHead(200, { 'Content-Type': JSON_TYPE, Connection: 'close' }).end('{"status":"alive"}');
+        return;
+      }
+      const error = new CarcosaError(code, message === undefined ? {} : { message });
+      const body = JSON.stringify(errorBody(error, this.#parts.ids.next('request'), this.#parts.clock));
+      response.writeHead(ERROR_STATUS[code], { 'Content-Type': JSON_TYPE, 'Retry-After': '1', Connection: 'close' }).end(body);
+    };
+  }
+
+  /** What the parser refused never becomes a request: it is answered here, in the shape of every other error. */
+  #answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const response = (socket as TrackedSocket)[CURRENT];
+    // In the middle of another answer, or with nobody there, there is nothing that could be said.
+    if (!socket.writable || error.code === 'ECONNRESET' || (response?.headersSent && !response.writableFinished)) {
+      socket.destroy();
+      return;
+    }
+    const problem = clientErrorOf(error.code);
+    const status = ERROR_STATUS[problem.code];
+    const body = JSON.stringify(errorBody(problem, this.#parts.ids.next('request'), this.#parts.clock));
+    const head = [
+      `HTTP/1.1 ${status} ${problem.code === 'invalid_request' ? 'Bad Request' : 'Error'}`,
+      'Connection: close',
+      `Content-Type: ${JSON_TYPE}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ];
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+  }
+}
+
+function clientErrorOf(code: string | undefined): CarcosaError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new CarcosaError('headers_too_large');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new CarcosaError('request_timeout');
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return new CarcosaError('payload_too_large');
+  return new CarcosaError('invalid_request', { message: 'This is not a well-formed HTTP/1.1 request.' });
+}
+
+/**
+ * Nothing has moved for the length of the limit. Ends the connection if the client is what we wait for; a client that waits for us
+ * (for a slow bucket, say) is left alone.
+ */
+function endIfClientIsIdle(socket: Socket, inactivityMs: number): void {
+  const response = (socket as TrackedSocket)[CURRENT];
+  const waitsForUs =
+    response !== undefined &&
+    !response.writableFinished &&
+    socket.writableLength === 0 &&
+    (response.req.complete || response.req.readableLength > 0);
+  if (waitsForUs) socket.setTimeout(inactivityMs);
+  else socket.destroy();
+}
