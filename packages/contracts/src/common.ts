@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isStorable, MAX_METADATA_BYTES, metadataProblem } from './storable.ts';
 
 /** ISO 8601 in UTC with milliseconds. */
 export const Timestamp = z.iso.datetime().describe('ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z');
@@ -9,19 +10,20 @@ export const ByteCount = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).de
 export const Visibility = z.enum(['public', 'private']);
 export type Visibility = z.infer<typeof Visibility>;
 
-/** Largest metadata of a file, as JSON text in UTF-8. */
-export const MAX_METADATA_BYTES = 16 * 1024;
+/** Text that PostgreSQL can hold, and be asked for. */
+export const StorableText = z.string().refine(isStorable, { message: 'has a NUL or half a character' });
 
 export const Metadata = z
   .record(z.string(), z.unknown())
-  .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= MAX_METADATA_BYTES, {
-    message: `metadata is limited to ${MAX_METADATA_BYTES} bytes of JSON`,
+  .superRefine((value, context) => {
+    const problem = metadataProblem(value);
+    if (problem) context.addIssue({ code: 'custom', message: problem });
   })
-  .describe('any JSON object, up to 16 KiB');
+  .describe(`any JSON object, up to ${MAX_METADATA_BYTES / 1024} KiB`);
 export type Metadata = z.infer<typeof Metadata>;
 
 export const Tags = z
-  .array(z.string().trim().min(1).max(64))
+  .array(StorableText.trim().min(1).max(64))
   .max(50)
   .transform((tags) => [...new Set(tags)])
   .describe('up to 50 tags of up to 64 characters');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ByteCount, Metadata, queryBoolean, queryInteger, Tags, Timestamp, Visibility } from './common.ts';
+import { ByteCount, Metadata, queryBoolean, queryInteger, StorableText, Tags, Timestamp, Visibility } from './common.ts';
 import { FilePath } from './path.ts';
 
 /** A file as every answer shows it. */
@@ -33,13 +33,16 @@ export type FileSort = (typeof FILE_SORTS)[number] | `-${(typeof FILE_SORTS)[num
 const sortValues = FILE_SORTS.flatMap((field) => [field, `-${field}`]) as [FileSort, ...FileSort[]];
 const instant = z.iso.datetime({ offset: true });
 
+/** A folder in a question: no path of a file ends in "/", so one at its end means nothing. */
+const FolderPath = StorableText.max(1024).transform((folder) => folder.replace(/\/$/, ''));
+
 export const ListFilesQuery = z.object({
   projectId: z.string().optional(),
   limit: queryInteger(1, 1000).default(50),
   cursor: z.string().max(4096).optional(),
   sort: z.enum(sortValues).default('-createdAt'),
   status: z.enum(['live', 'trashed']).default('live'),
-  folder: z.string().max(1024).optional().describe('only files in this folder; "" is the top'),
+  folder: FolderPath.optional().describe('only files in this folder; "" is the top'),
   recursive: queryBoolean.default(false).describe('with folder: files below it too'),
   type: z
     .string()
@@ -48,11 +51,11 @@ export const ListFilesQuery = z.object({
     .describe('image/png, or a family: image/*'),
   minSize: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
   maxSize: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
-  createdAfter: instant.optional(),
-  createdBefore: instant.optional(),
-  tag: z.string().max(64).optional(),
-  uploader: z.string().max(100).optional(),
-  q: z.string().min(1).max(200).optional().describe('part of the name, any case'),
+  createdAfter: instant.optional().describe('at this instant or later'),
+  createdBefore: instant.optional().describe('earlier than this instant'),
+  tag: StorableText.max(64).optional(),
+  uploader: StorableText.max(100).optional(),
+  q: StorableText.min(1).max(200).optional().describe('part of the name, any case'),
 });
 export type ListFilesQuery = z.infer<typeof ListFilesQuery>;
 
@@ -69,6 +72,17 @@ export const UpdateFileBody = z
 export type UpdateFileBody = z.infer<typeof UpdateFileBody>;
 
 export const CopyFileBody = z.strictObject({ path: FilePath });
+export type CopyFileBody = z.infer<typeof CopyFileBody>;
+
+export const DeleteFileQuery = z.object({
+  projectId: z.string().optional(),
+  permanent: queryBoolean.default(false).describe('purge it instead of moving it to the trash'),
+});
+export type DeleteFileQuery = z.infer<typeof DeleteFileQuery>;
+
+/** Where to, when the file's own path has been taken meanwhile. */
+export const RestoreFileBody = z.strictObject({ path: FilePath.optional() });
+export type RestoreFileBody = z.infer<typeof RestoreFileBody>;
 
 export const Folder = z.object({
   path: z.string(),
@@ -78,7 +92,13 @@ export const Folder = z.object({
 });
 export type Folder = z.infer<typeof Folder>;
 
-export const ListFoldersQuery = z.object({ projectId: z.string().optional(), folder: z.string().max(1024).default('') });
+export const ListFoldersQuery = z.object({
+  projectId: z.string().optional(),
+  folder: FolderPath.default('').describe('whose immediate subfolders; "" is the top'),
+  limit: queryInteger(1, 1000).default(100),
+  cursor: z.string().max(4096).optional(),
+});
+export type ListFoldersQuery = z.infer<typeof ListFoldersQuery>;
 
 export const FileVersion = z.object({
   version: z.number().int(),
@@ -91,6 +111,13 @@ export const FileVersion = z.object({
   createdAt: Timestamp,
 });
 export type FileVersion = z.infer<typeof FileVersion>;
+
+export const ListVersionsQuery = z.object({
+  projectId: z.string().optional(),
+  limit: queryInteger(1, 1000).default(100),
+  cursor: z.string().max(4096).optional(),
+});
+export type ListVersionsQuery = z.infer<typeof ListVersionsQuery>;
 
 /** Largest bulk request. */
 export const MAX_BULK_ITEMS = 1000;

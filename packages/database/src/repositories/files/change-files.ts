@@ -1,0 +1,71 @@
+import type { File, Metadata, Visibility } from '@carcosa/contracts';
+import type { FileId, ProjectId } from '@carcosa/kernel';
+import { fileJson } from '../file-json.ts';
+import type { Queryable } from '../queryable.ts';
+import { notifyKeys } from './notify-files.ts';
+
+/** What becomes different of one file; what is absent stays. */
+export interface FileChange {
+  id: FileId;
+  /** The new place; `folder` and `name` are its two halves. */
+  path?: string | undefined;
+  folder?: string | undefined;
+  name?: string | undefined;
+  visibility?: Visibility | undefined;
+  /** Replaces all that was there. */
+  metadata?: Metadata | undefined;
+  /** Replaces all that were there. */
+  tags?: string[] | undefined;
+}
+
+export interface ChangeOptions {
+  projectId: ProjectId;
+  /** `live`: changes files that are there. `trashed`: takes files out of the trash, each to its path or a new one. */
+  from: 'live' | 'trashed';
+  /** Milliseconds since the epoch. */
+  now: number;
+  publicUrl: string;
+}
+
+/**
+ * Changes many files in one statement: those whose path is free, one change a file and one file a path. Who is left over may
+ * succeed in a second call, when the first has moved something out of the way.
+ * @returns the changed files by the position of their change in `changes`
+ * @throws the database's unique violation of `files_path` when another transaction took a path in the same moment
+ */
+export async function changeFiles(db: Queryable, changes: readonly FileChange[], options: ChangeOptions): Promise<Map<number, File>> {
+  const { projectId, from, now, publicUrl } = options;
+  const input = changes.map((change, position) => ({ ...change, position }));
+  const { rows } = await db.query<{ position: number; file: File }>(CHANGE[from], [publicUrl, projectId, JSON.stringify(input), now]);
+  return new Map(rows.map(({ position, file }) => [position, file]));
+}
+
+const changeStatement = (trash: 'is null' | 'is not null') => `
+with input as (
+  select * from jsonb_to_recordset($3::jsonb) as n(position int, id text, path text, folder text, name text, visibility text,
+    metadata jsonb, tags jsonb)
+), held as (
+  -- In one order, so that two of these never wait for each other.
+  select f.id, f.tenant_id, f.path, f.folder, f.name from files f
+  where f.project_id = $2 and f.id in (select id from input) and f.deleted_at ${trash} order by f.id for update
+), wanted as (
+  select n.position, held.id, held.tenant_id, coalesce(n.path, held.path) as path, coalesce(n.folder, held.folder) as folder,
+    coalesce(n.name, held.name) as name, n.visibility, n.metadata, n.tags
+  from input n join held on held.id = n.id
+), free as (
+  select w.*, row_number() over (partition by w.id order by w.position) as nth_of_file,
+    row_number() over (partition by w.tenant_id, w.path order by w.position) as nth_of_path
+  from wanted w
+  where not exists (select from files o where o.project_id = $2 and o.path = w.path and o.tenant_id = w.tenant_id
+    and o.deleted_at is null and o.id <> w.id)
+), changed as (
+  update files f set path = w.path, folder = w.folder, name = w.name, visibility = coalesce(w.visibility, f.visibility),
+    metadata = coalesce(w.metadata, f.metadata),
+    tags = case when w.tags is null then f.tags else array(select jsonb_array_elements_text(w.tags)) end,
+    updated_at = to_timestamp($4::float8 / 1000), deleted_at = null
+  from free w where f.id = w.id and w.nth_of_file = 1 and w.nth_of_path = 1
+  returning w.position, f.*
+), told as (${notifyKeys('changed')})
+select f.position, ${fileJson('f', '$1')} as file from changed f join told on true`;
+
+const CHANGE = { live: changeStatement('is null'), trashed: changeStatement('is not null') };
