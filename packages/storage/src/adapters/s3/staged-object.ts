@@ -1,0 +1,347 @@
+import { Buffer } from 'node:buffer';
+import { createHash, type Hash } from 'node:crypto';
+import { CarcosaError } from '@carcosa/kernel';
+import type { StagedObject, StagedRef } from '../../port.ts';
+import type { S3Api } from './client.ts';
+import { toStorageError } from './errors.ts';
+import type { Gate } from './gate.ts';
+import type { Layout } from './layout.ts';
+import type { Multipart } from './multipart.ts';
+import { openBody } from './object-body.ts';
+import type { ParkedHashes } from './parked-hashes.ts';
+import { contentOf, PartBuffer } from './part-buffer.ts';
+import { PartSender } from './part-sender.ts';
+import { partsInFlight } from './part-size.ts';
+import { partCount, type Segment, type StagedState } from './staged-state.ts';
+import { loadTail, saveTail } from './tail.ts';
+import { putWhole, sendVerified, type Writer } from './verified-put.ts';
+
+/** First bytes that are kept where the provider cannot be asked for them: enough to recognize any type. */
+const HEAD_SIZE = 16 * 1024;
+
+/** What all staged objects of a bucket share. */
+export interface StagingContext {
+  readonly api: S3Api;
+  readonly layout: Layout;
+  /** Parts of all uploads on their way. */
+  readonly gate: Gate;
+  readonly parked: ParkedHashes;
+}
+
+export interface StagedStart {
+  /** What the upload's row says, or will say. */
+  state: StagedState;
+  writer: Writer;
+  part: PartBuffer;
+  /** `null` for an object of one PUT. */
+  multipart: Multipart | null;
+  /** Of the first `state.length` bytes, where it is known. */
+  hash: Hash | null;
+  /** The first bytes, where they are in a part already and known. */
+  head: Buffer | null;
+}
+
+/**
+ * An object that grows in parts of one size. Full parts are sent as they fill; `sync` saves what follows them as small objects,
+ * because a provider takes no part before it is full, nor gives back what a part holds before all are put together.
+ */
+export class S3StagedObject implements StagedObject {
+  readonly #context: StagingContext;
+  readonly #writer: Writer;
+  readonly #multipart: Multipart | null;
+  readonly #sender: PartSender | null;
+  /** As of the last sync: what the upload's row may refer to. */
+  #saved: StagedState;
+  #part: PartBuffer;
+  #hash: Hash | null;
+  /** The hash as of `#saved`. */
+  #savedHash: Hash | null;
+  #head: Buffer | null;
+  #objectsPut = 0;
+  #failure: CarcosaError | null = null;
+  #syncing: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | null = null;
+  #committed = false;
+
+  constructor(context: StagingContext, start: StagedStart) {
+    this.#context = context;
+    this.#writer = start.writer;
+    this.#multipart = start.multipart;
+    this.#sender = start.multipart && new PartSender(start.multipart, context.gate, partsInFlight(start.state.partSize));
+    this.#saved = start.state;
+    this.#part = start.part;
+    this.#hash = start.hash;
+    this.#savedHash = start.hash?.copy() ?? null;
+    this.#head = start.head;
+  }
+
+  get ref(): StagedRef {
+    return this.#saved;
+  }
+
+  get length(): number {
+    return this.#saved.whole ? this.#saved.length : this.#partStart + this.#part.length;
+  }
+
+  append(chunk: Uint8Array): Promise<void> | undefined {
+    try {
+      this.#check();
+      this.#checkRoom(chunk.length);
+      const taken = this.#fill(chunk);
+      return taken === chunk.length ? undefined : this.#fillRest(chunk.subarray(taken));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async truncate(length: number): Promise<void> {
+    await this.#syncing;
+    this.#check();
+    const saved = this.#saved;
+    if (length === this.length) return;
+    if (length > this.length || length < saved.length || (length < this.#partStart && length !== saved.length)) {
+      throw new CarcosaError('internal_error', { message: 'An upload can be cut back to its last synced offset only.' });
+    }
+    if (length < this.#partStart) await this.#returnToSaved();
+    else this.#part.truncate(length - this.#partStart);
+    // What lies between may be in a part that nobody can read: then the hash is made at the end.
+    this.#hash = saved.length < this.#partStart ? null : (this.#savedHash?.copy() ?? null);
+    this.#hash?.update(this.#part.slice(saved.length - this.#partStart));
+  }
+
+  sync(): Promise<number> {
+    const synced = this.#syncing.then(() => this.#sync());
+    this.#syncing = synced.catch(() => {});
+    return synced;
+  }
+
+  async sha256(): Promise<string> {
+    await this.#syncing;
+    this.#check();
+    if (!this.#hash) {
+      // Parts can be read only once they are put together. Nothing refers to the key yet.
+      await this.#finish();
+      const hash = createHash('sha256');
+      for await (const chunk of await openBody(this.#context.api, this.#key)) hash.update(chunk);
+      this.#hash = hash;
+      this.#savedHash = hash.copy();
+    }
+    return this.#hash.copy().digest('hex');
+  }
+
+  async head(length: number): Promise<Uint8Array> {
+    await this.#syncing;
+    this.#check();
+    const end = Math.min(length, this.length, HEAD_SIZE);
+    if (end === 0) return new Uint8Array();
+    if (!this.#head && !this.#saved.whole && this.#part.index === 0) return this.#part.slice(0, end);
+    this.#head ??= await this.#loadHead();
+    return this.#head.subarray(0, end);
+  }
+
+  async commit(key: string): Promise<void> {
+    if (key !== this.#saved.key) {
+      throw new CarcosaError('internal_error', { message: 'An upload is committed under the key that it was staged for.' });
+    }
+    if (this.#committed) return;
+    await this.#syncing;
+    this.#check();
+    await this.#finish();
+    this.#committed = true;
+    // What is left lies where nobody looks, and goes with the upload's `discard` at the latest.
+    await this.#removeStaging().catch(() => {});
+    await this.close();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#release();
+    return this.#closing;
+  }
+
+  /** The whole key at the provider. */
+  get #key(): string {
+    return this.#context.layout.object(this.#saved.key);
+  }
+
+  get #partStart(): number {
+    return this.#part.index * this.#saved.partSize;
+  }
+
+  /** @throws CarcosaError what made this staged object useless */
+  #check(): void {
+    if (this.#sender?.failure) this.#fail(this.#sender.failure);
+    if (this.#failure) throw this.#failure;
+    if (this.#closing) throw new CarcosaError('internal_error', { message: 'This staged object is closed.' });
+  }
+
+  #checkRoom(bytes: number): void {
+    const { size, whole } = this.#saved;
+    if (size !== null && this.length + bytes > size) throw new CarcosaError('length_mismatch');
+    if (whole && bytes > 0) throw new CarcosaError('internal_error', { message: 'This upload is complete.' });
+  }
+
+  #fail(error: unknown): unknown {
+    const failure = toStorageError(error);
+    if (failure instanceof CarcosaError) this.#failure ??= failure;
+    return this.#failure ?? failure;
+  }
+
+  #fill(chunk: Uint8Array): number {
+    let taken = 0;
+    while (taken < chunk.length && (!this.#part.full || this.#trySendPart())) {
+      taken += this.#part.append(taken === 0 ? chunk : chunk.subarray(taken));
+    }
+    this.#hash?.update(taken === chunk.length ? chunk : chunk.subarray(0, taken));
+    return taken;
+  }
+
+  async #fillRest(chunk: Uint8Array): Promise<void> {
+    for (let rest = chunk; rest.length > 0; rest = rest.subarray(this.#fill(rest))) {
+      await this.#sender?.room();
+      this.#check();
+    }
+  }
+
+  /** Sends the part and begins the next one; false when there is no room. */
+  #trySendPart(): boolean {
+    const part = this.#part;
+    if (!this.#sender?.trySend(part)) return false;
+    // A copy: the view would hold the whole part in memory.
+    if (part.index === 0) this.#head = Buffer.from(part.slice(0, HEAD_SIZE));
+    this.#part = new PartBuffer(part.index + 1, this.#saved.partSize);
+    return true;
+  }
+
+  /** Sends `part` unless somebody has done so meanwhile. */
+  async #sendPart(part: PartBuffer): Promise<void> {
+    while (this.#part === part && !this.#trySendPart()) {
+      await this.#sender?.room();
+      this.#check();
+    }
+  }
+
+  async #sync(): Promise<number> {
+    this.#check();
+    const length = this.length;
+    if (length === this.#saved.length) return length;
+    const hash = this.#hash?.copy() ?? null;
+    try {
+      const before = this.#saved;
+      if (!this.#sender && length === before.size) await this.#finish();
+      else this.#saved = await this.#save(length);
+      this.#savedHash = hash;
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    return length;
+  }
+
+  /** Puts the first `length` bytes, all that there are now, on stable storage; more may be appended meanwhile. */
+  async #save(length: number): Promise<StagedState> {
+    const { api } = this.#context;
+    const part = this.#part;
+    const before = this.#saved;
+    const last = length === before.size;
+    const sendIt = this.#sender !== null && (last || part.full);
+    const tailLength = sendIt ? 0 : part.length;
+    if (sendIt) await this.#sendPart(part);
+    const parts = sendIt ? part.index + 1 : part.index;
+    const [tail, head] = await Promise.all([
+      tailLength === 0 ? [] : this.#saveTail(part, tailLength),
+      parts > 0 && !last ? this.#saveHead() : before.head,
+      this.#sender?.delivered(),
+      // The row holds `before` by now: what only earlier states refer to may go, and comes again in a listing if it does not.
+      api.deleteAll(before.stale).catch(() => {}),
+    ]);
+    const needed = new Set(tail.map(({ key }) => key));
+    return {
+      ...before,
+      writer: this.#writer.id,
+      generation: this.#writer.generation,
+      length,
+      parts: this.#multipart?.log.snapshot(parts) ?? before.parts,
+      tail,
+      stale: before.tail.map(({ key }) => key).filter((key) => !needed.has(key)),
+      head,
+    };
+  }
+
+  #saveTail(part: PartBuffer, length: number): Promise<Segment[]> {
+    const { api } = this.#context;
+    const saved = part.index === partCount(this.#saved) ? this.#saved.tail : [];
+    return saveTail(api, part, saved, { length, key: this.#newObject() });
+  }
+
+  /** Whoever resumes may want to know the type before the parts can be read. */
+  async #saveHead(): Promise<string | null> {
+    if (this.#saved.head || !this.#head) return this.#saved.head;
+    const content = contentOf(this.#head);
+    const key = this.#newObject();
+    await sendVerified(content, () => this.#context.api.put(key, content));
+    return key;
+  }
+
+  async #loadHead(): Promise<Buffer> {
+    if (!this.#saved.head) await this.#finish();
+    const { head, length, whole } = this.#saved;
+    const key = whole || !head ? this.#key : head;
+    return loadTail(this.#context.api, [{ key, size: Math.min(length, HEAD_SIZE) }], HEAD_SIZE);
+  }
+
+  /** Names are never used twice: no writer ever touches what another has saved. */
+  #newObject(): string {
+    return `${this.#context.layout.staging(this.#saved.uploadId)}${this.#writer.id}-${this.#objectsPut++}`;
+  }
+
+  /** Makes the object of all that was appended, under its key; where nothing refers to it yet. */
+  async #finish(): Promise<void> {
+    if (this.#saved.whole) return;
+    const { uploadId, contentType } = this.#saved;
+    const length = this.length;
+    try {
+      if (this.#multipart && this.#sender) {
+        if (this.#part.length > 0 || this.#multipart.log.count === 0) await this.#sendPart(this.#part);
+        await this.#sender.delivered();
+        await this.#multipart.complete(uploadId, length);
+      } else {
+        await putWhole(this.#context.api, this.#key, this.#part.content(), { writer: this.#writer, contentType });
+        this.#head = Buffer.from(this.#part.slice(0, HEAD_SIZE));
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    const { id, generation } = this.#writer;
+    this.#saved = { ...this.#saved, writer: id, generation, length, whole: true };
+    this.#savedHash = this.#hash?.copy() ?? null;
+  }
+
+  async #returnToSaved(): Promise<void> {
+    const { api } = this.#context;
+    const saved = this.#saved;
+    await this.#sender?.delivered();
+    const parts = partCount(saved);
+    this.#multipart?.log.truncate(parts);
+    const part = new PartBuffer(parts, saved.partSize);
+    part.append(await loadTail(api, saved.tail, saved.length - parts * saved.partSize));
+    if (parts === 0) this.#head = null;
+    this.#part = part;
+  }
+
+  async #removeStaging(): Promise<void> {
+    const { api, layout } = this.#context;
+    const { generation, tail, stale, head, uploadId } = this.#saved;
+    const keys = [...tail.map(({ key }) => key), ...stale, ...(head ? [head] : [])];
+    if (generation === 0) return api.deleteAll(keys);
+    // Former writers may have left more than the last state names.
+    for await (const { key } of api.list(layout.staging(uploadId))) keys.push(key);
+    return api.deleteAll(new Set(keys));
+  }
+
+  async #release(): Promise<void> {
+    await this.#syncing;
+    await this.#sender?.settled();
+    if (!this.#savedHash || this.#committed) return;
+    const head = this.#saved.whole || partCount(this.#saved) > 0 ? this.#head : null;
+    this.#context.parked.park(this.#saved.writer, { length: this.#saved.length, hash: this.#savedHash, head });
+  }
+}

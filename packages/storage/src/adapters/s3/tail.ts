@@ -1,0 +1,55 @@
+import { Buffer } from 'node:buffer';
+import { buffer } from 'node:stream/consumers';
+import { CarcosaError } from '@carcosa/kernel';
+import type { S3Api } from './client.ts';
+import { openBody } from './object-body.ts';
+import { contentOf, type PartBuffer } from './part-buffer.ts';
+import { type Segment, segmentsLength } from './staged-state.ts';
+import { sendVerified } from './verified-put.ts';
+
+/**
+ * Saves the bytes of a part that is not full yet, beyond those that `saved` holds already. Each byte is written few times however
+ * often this is called: segments of equal rank are merged, so that they number at most the logarithm of their bytes.
+ */
+export async function saveTail(
+  api: S3Api,
+  part: PartBuffer,
+  saved: readonly Segment[],
+  target: { length: number; key: string },
+): Promise<Segment[]> {
+  const kept = [...saved];
+  let start = segmentsLength(kept);
+  for (let last = kept.at(-1); last && last.size <= target.length - start; last = kept.at(-1)) {
+    start -= last.size;
+    kept.pop();
+  }
+  const content = contentOf(part.slice(start, target.length));
+  await sendVerified(content, () => api.put(target.key, content));
+  return [...kept, { key: target.key, size: target.length - start }];
+}
+
+/** The first `length` bytes that the segments hold. @throws CarcosaError `not_found` when one is missing */
+export async function loadTail(api: S3Api, segments: readonly Segment[], length: number): Promise<Buffer> {
+  const pieces = await Promise.all(segments.map(({ key, size }) => readAll(api, key, size)));
+  return Buffer.concat(pieces).subarray(0, length);
+}
+
+/** The segments that hold the first `length` bytes, the last perhaps only in part. */
+export function cutTail(segments: readonly Segment[], length: number): Segment[] {
+  const cut: Segment[] = [];
+  let rest = length;
+  for (const { key, size } of segments) {
+    if (rest > 0) cut.push({ key, size: Math.min(size, rest) });
+    rest -= size;
+  }
+  return cut;
+}
+
+async function readAll(api: S3Api, key: string, size: number): Promise<Buffer> {
+  const bytes = await buffer(await openBody(api, key, { range: { start: 0, end: size - 1 } }));
+  if (bytes.length === size) return bytes;
+  throw new CarcosaError('storage_unavailable', {
+    message: 'The bucket has lost acknowledged bytes of an upload.',
+    retryable: false,
+  });
+}
