@@ -10,6 +10,7 @@ export * from './repositories/idempotency.ts';
 export * from './repositories/projects.ts';
 export * from './repositories/provisioning.ts';
 export * from './repositories/queryable.ts';
+export * from './repositories/serving.ts';
 export * from './repositories/uploads/index.ts';
 export * as schema from './schema/index.ts';
 export type { UploadDoor, UploadStatus } from './schema/index.ts';

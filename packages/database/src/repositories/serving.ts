@@ -1,0 +1,57 @@
+import type { BucketId, FileId, ObjectId, ProjectId } from '@carcosa/kernel';
+import type { Queryable } from './queryable.ts';
+
+/** All that is needed to serve one content of a file, and to decide whether it may be. */
+export interface ServedFileRow {
+  id: FileId;
+  key: string;
+  projectId: ProjectId;
+  name: string;
+  visibility: 'public' | 'private';
+  version: number;
+  objectId: ObjectId;
+  bucketId: BucketId;
+  storageKey: string;
+  /** Bytes. */
+  size: number;
+  contentType: string;
+  declaredContentType: string | null;
+  /** Since when the address has had this content: restoring an old version is a change of today. */
+  lastModified: Date;
+  delivery: 'stream' | 'redirect';
+  signingKeyVersion: number;
+}
+
+const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.name, f.visibility, v.version, o.id as "objectId", o.bucket_id as "bucketId",
+  o.storage_key as "storageKey", o.size, o.content_type as "contentType", o.declared_content_type as "declaredContentType",
+  v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion"`;
+
+const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id where f.key = $1 and f.deleted_at is null`;
+
+/** The present content of the file with that key, or its content of `version`. Null when there is none, or it is in the trash. */
+export async function findServedFile(db: Queryable, key: string, version: number | null): Promise<ServedFileRow | null> {
+  const { rows } = await db.query<ServedFileRow>(
+    version === null
+      ? {
+          name: 'find-served-file',
+          text: `select ${COLUMNS} from files f join file_versions v on v.file_id = f.id and v.version = f.version ${JOINS}`,
+          values: [key],
+        }
+      : {
+          name: 'find-served-version',
+          text: `select ${COLUMNS} from files f join file_versions v on v.file_id = f.id and v.version = $2 ${JOINS}`,
+          values: [key, version],
+        },
+  );
+  return rows[0] ?? null;
+}
+
+/** Where the file with that id is served, and whose it is. Null when there is none, or it is in the trash. */
+export async function findFileKey(db: Queryable, id: FileId): Promise<{ key: string; projectId: ProjectId } | null> {
+  const { rows } = await db.query<{ key: string; projectId: ProjectId }>({
+    name: 'find-file-key',
+    text: `select key, project_id as "projectId" from files where id = $1 and deleted_at is null`,
+    values: [id],
+  });
+  return rows[0] ?? null;
+}

@@ -1,0 +1,118 @@
+import { findFileKey, findServedFile, type Queryable } from '@carcosa/database';
+import { CarcosaError, type Clock, isId, toIsoString } from '@carcosa/kernel';
+import type { Actor } from '../access/actor.ts';
+import { authorize } from '../access/authorize.ts';
+import { type ServedFile, ServedFileCache } from './served-file-cache.ts';
+import { UrlSigner } from './url-signer.ts';
+
+export interface ServingServiceOptions {
+  db: Queryable;
+  clock: Clock;
+  /** The root secret. */
+  secret: Uint8Array;
+  /** Without a "/" at its end. */
+  publicUrl: string;
+}
+
+/** What an address of a file says, each part as it stands there. */
+export interface FileAddress {
+  readonly key: string;
+  readonly version: number | null;
+  /** Value of `download`; null where it is absent. */
+  readonly download: string | null;
+  readonly expires: string | undefined;
+  readonly signature: string | undefined;
+}
+
+/** What a signed address is wanted for. */
+export interface SignInput {
+  /** Seconds, from 1 to 604,800. */
+  readonly expiresIn: number;
+  /** Whether it is to be saved instead of shown. */
+  readonly download: boolean;
+  /** Absent: whatever version is the present one. */
+  readonly version?: number | undefined;
+}
+
+/** A file that may be served. */
+export interface OpenedFile {
+  readonly file: ServedFile;
+  /** Whole seconds until the address ends; null for one that does not. */
+  readonly expiresIn: number | null;
+}
+
+const KEY = /^[A-Za-z0-9]{1,64}$/;
+/** Largest version, as PostgreSQL's integer. */
+const MAX_VERSION = 2 ** 31 - 1;
+
+/** Decides what may be served, and to whom. */
+export class ServingService {
+  readonly #options: ServingServiceOptions;
+  readonly #cache: ServedFileCache;
+  readonly #signer: UrlSigner;
+
+  constructor(options: ServingServiceOptions) {
+    this.#options = options;
+    this.#cache = new ServedFileCache({ clock: options.clock, load: (key, version) => findServedFile(options.db, key, version) });
+    this.#signer = new UrlSigner(options.secret);
+  }
+
+  /**
+   * What an address leads to: at once when the file is remembered, else after one look-up by its unique index.
+   * @throws CarcosaError (or rejects with it) `not_found`, or `signature_invalid` for a private file whose address is not signed,
+   * was changed after it was signed, or has expired
+   */
+  open(address: FileAddress): OpenedFile | Promise<OpenedFile> {
+    if (!KEY.test(address.key) || (address.version ?? 1) > MAX_VERSION) throw new CarcosaError('not_found');
+    const found = this.#cache.get(address.key, address.version);
+    return found instanceof Promise ? found.then((file) => this.#admit(file, address)) : this.#admit(found, address);
+  }
+
+  /** The file with that id, for who may read it in its project. @throws CarcosaError `not_found`, `forbidden` */
+  async openAs(actor: Actor, id: string, version: number | null): Promise<OpenedFile> {
+    return { file: await this.#find(actor, id, version), expiresIn: null };
+  }
+
+  /** Signs the address of a file. @throws CarcosaError `not_found`, `forbidden` */
+  async sign(actor: Actor, id: string, input: SignInput): Promise<{ url: string; expiresAt: string }> {
+    const version = input.version ?? null;
+    const file = await this.#find(actor, id, version);
+    const seconds = Math.ceil(this.#options.clock.now() / 1000) + input.expiresIn;
+    const grant = { expires: String(seconds), version, download: input.download ? '1' : null };
+    const signature = this.#signer.sign(file, grant);
+    const flags = `${version === null ? '' : `&v=${version}`}${grant.download === null ? '' : '&download=1'}`;
+    const url = `${this.#options.publicUrl}/f/${file.key}?expires=${seconds}&signature=${signature}${flags}`;
+    return { url, expiresAt: toIsoString(seconds * 1000) };
+  }
+
+  /** To be called with the keys of files that were changed; without, when it is unknown which. */
+  filesChanged(keys?: readonly string[]): void {
+    this.#cache.forget(keys);
+  }
+
+  /** To be called with a project whose settings or signing key were changed; without, when it is unknown which. */
+  projectChanged(projectId?: string): void {
+    if (projectId === undefined) this.#cache.forget();
+    else this.#cache.forgetProject(projectId);
+  }
+
+  #admit(file: ServedFile | null, address: FileAddress): OpenedFile {
+    if (!file) throw new CarcosaError('not_found');
+    if (file.visibility === 'public') return { file, expiresIn: null };
+    const { version, download, expires, signature } = address;
+    if (expires === undefined || signature === undefined) throw new CarcosaError('signature_invalid');
+    const authentic = this.#signer.verify(file, { expires, version, download }, signature);
+    const left = Number(expires) * 1000 - this.#options.clock.now();
+    if (!authentic || left <= 0) throw new CarcosaError('signature_invalid');
+    return { file, expiresIn: Math.floor(left / 1000) };
+  }
+
+  async #find(actor: Actor, id: string, version: number | null): Promise<ServedFile> {
+    const known = isId('file', id) ? await findFileKey(this.#options.db, id) : null;
+    if (!known || (version ?? 1) > MAX_VERSION) throw new CarcosaError('not_found');
+    authorize(actor, 'files:read', known.projectId);
+    const file = await this.#cache.get(known.key, version);
+    if (!file) throw new CarcosaError('not_found');
+    return file;
+  }
+}
