@@ -91,8 +91,9 @@ export interface StagedObject {
   /**
    * Puts all bytes appended so far on stable storage and returns their number; appending may go on meanwhile. After a failed sync this staged object refuses
    * every further call: a second fsync that succeeds does not bring lost pages back.
+   * With `lazy`, a tail that is better written together with what follows may be left out.
    */
-  sync(): Promise<number>;
+  sync(options?: { lazy?: boolean }): Promise<number>;
   /** SHA-256 in hex of the appended bytes, from byte 0. Reads back whatever was not hashed while it streamed. */
   sha256(): Promise<string>;
   /** The first bytes, at most `length`, for sniffing. */

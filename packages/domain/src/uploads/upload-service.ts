@@ -261,7 +261,6 @@ export class UploadService {
         return { upload, offset: upload.offset, file: null };
       }
       if (upload.doorState['concat'] === 'partial') {
-        await writer.save(staged, { release: false });
         await staged.commit(upload.storageKey);
         await writer.save(null, { release: true });
         return { upload, offset: upload.offset, file: null };

@@ -93,7 +93,7 @@ export class UploadWriter {
   /** Syncs what is staged and saves the offset; null when the bytes are committed already. @throws CarcosaError `upload_fenced` */
   async save(staged: StagedObject | null, options: { release: boolean }): Promise<void> {
     const { held, db, clock, lifetimeMs } = this.#options;
-    const offset = staged ? await staged.sync() : this.#row.offset;
+    const offset = staged ? await staged.sync({ lazy: !options.release }) : this.#row.offset;
     const progress = {
       offset,
       staged: staged ? { ...staged.ref } : this.#row.staged,

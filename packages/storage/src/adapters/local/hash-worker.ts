@@ -1,76 +1,45 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { HashCommand, HashReply } from './hash-protocol.ts';
 
-// Runs in a worker thread: follows behind files as they are written and hashes what is there, so that hashing takes a second
-// core and none of the thread that serves sockets. Files are read back from the page cache; no bytes cross threads.
+// Runs in a worker thread, so that hashing takes another core than the sockets do: from shared memory while the bytes are on
+// their way to the disk, or from the file where they are no longer in memory.
+
+type Work = { type: 'slot'; slot: number; length: number } | { type: 'file'; position: number } | { type: 'finish' };
 
 interface Stream {
-  fd: number;
+  path: string;
+  /** Opened when the file is first read. */
+  fd: number | null;
   hash: Hash;
   position: number;
-  /** Bytes that are written and may be read. */
-  available: number;
-  /** Length at which the digest is wanted. */
-  end: number | null;
+  work: Work[];
 }
 
 const port = parentPort;
 if (!port) throw new Error('hash-worker runs as a worker thread');
+const { memory, slotSize } = workerData as { memory: SharedArrayBuffer; slotSize: number };
 
 const streams = new Map<number, Stream>();
-// One turn: long enough to be worth the call, short enough that a newcomer does not wait behind a large file.
-const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
+let readBuffer: Buffer | null = null;
 let scheduled = false;
 
 port.on('message', (command: HashCommand) => {
-  switch (command.type) {
-    case 'open':
-      open(command.id, command.path);
-      break;
-    case 'advance':
-      advance(command.id, command.available);
-      break;
-    case 'finish':
-      finish(command.id, command.length);
-      break;
-    case 'close':
-      close(command.id);
-      break;
+  if (command.type === 'open') {
+    streams.set(command.id, { path: command.path, fd: null, hash: createHash('sha256'), position: 0, work: [] });
+    return;
   }
+  const stream = streams.get(command.id);
+  if (command.type === 'close') return close(command.id);
+  if (stream) {
+    stream.work.push(command);
+    return schedule();
+  }
+  // A stream that failed, or was begun in a worker that died.
+  if (command.type === 'slot') send({ type: 'hashed', slot: command.slot });
+  if (command.type === 'finish') fail(command.id, new Error('nothing is known of this file'));
 });
-
-function open(id: number, path: string): void {
-  try {
-    streams.set(id, { fd: openSync(path, 'r'), hash: createHash('sha256'), position: 0, available: 0, end: null });
-  } catch (error) {
-    fail(id, error);
-  }
-}
-
-function advance(id: number, available: number): void {
-  const stream = streams.get(id);
-  if (!stream) return;
-  stream.available = Math.max(stream.available, available);
-  schedule();
-}
-
-function finish(id: number, length: number): void {
-  const stream = streams.get(id);
-  // Begun in a worker that died: the caller starts again.
-  if (!stream) return fail(id, new Error('nothing is known of this file'));
-  stream.available = length;
-  stream.end = length;
-  schedule();
-}
-
-function close(id: number): void {
-  const stream = streams.get(id);
-  if (!stream) return;
-  streams.delete(id);
-  closeSync(stream.fd);
-}
 
 function schedule(): void {
   if (scheduled) return;
@@ -78,7 +47,7 @@ function schedule(): void {
   setImmediate(turn);
 }
 
-/** Hashes one buffer of each stream that has something to read, then lets messages in. */
+/** Does one piece of work of each stream, then lets messages in: no stream waits behind a long one. */
 function turn(): void {
   scheduled = false;
   for (const [id, stream] of streams) {
@@ -92,18 +61,43 @@ function turn(): void {
 }
 
 function step(id: number, stream: Stream): void {
-  const wanted = Math.min(buffer.length, stream.available - stream.position);
-  if (wanted > 0) {
-    const read = readSync(stream.fd, buffer, 0, wanted, stream.position);
-    if (read === 0) throw new Error(`the file ends at ${stream.position}, before ${stream.available}`);
-    stream.hash.update(read === buffer.length ? buffer : buffer.subarray(0, read));
-    stream.position += read;
-  }
-  if (stream.position < stream.available) schedule();
-  else if (stream.end === stream.position) {
+  const [work] = stream.work;
+  if (!work) return;
+  if (work.type === 'slot') {
+    stream.hash.update(new Uint8Array(memory, work.slot * slotSize, work.length));
+    stream.position += work.length;
+    stream.work.shift();
+    send({ type: 'hashed', slot: work.slot });
+  } else if (work.type === 'file') {
+    readOn(stream, work.position);
+    if (stream.position >= work.position) stream.work.shift();
+  } else {
+    const sha256 = stream.hash.digest('hex');
     close(id);
-    send({ type: 'digest', id, sha256: stream.hash.digest('hex') });
+    send({ type: 'digest', id, sha256 });
+    return;
   }
+  if (stream.work.length > 0) schedule();
+}
+
+function readOn(stream: Stream, end: number): void {
+  stream.fd ??= openSync(stream.path, 'r');
+  readBuffer ??= Buffer.allocUnsafeSlow(slotSize);
+  const wanted = Math.min(readBuffer.length, end - stream.position);
+  if (wanted <= 0) return;
+  const read = readSync(stream.fd, readBuffer, 0, wanted, stream.position);
+  if (read === 0) throw new Error(`the file ends at ${stream.position}, before ${end}`);
+  stream.hash.update(readBuffer.subarray(0, read));
+  stream.position += read;
+}
+
+function close(id: number): void {
+  const stream = streams.get(id);
+  if (!stream) return;
+  streams.delete(id);
+  // Memory that nobody will hash any more must be given back all the same.
+  for (const work of stream.work) if (work.type === 'slot') send({ type: 'hashed', slot: work.slot });
+  if (stream.fd !== null) closeSync(stream.fd);
 }
 
 function fail(id: number, error: unknown): void {

@@ -33,7 +33,8 @@ export interface LocalObjectStoreOptions {
 
 interface Parked {
   hash: ContentHash;
-  frontier: Frontier | null;
+  /** For parts: how far the file is complete, and whether one part is being hashed as it comes. */
+  parts: { frontier: Frontier; following: boolean } | null;
 }
 
 /**
@@ -172,11 +173,12 @@ export class LocalObjectStore implements ObjectStore {
       ref: { file: name },
       ...state,
       hash,
+      slots: this.#hashes.slots,
       directories: this.#directories,
       resolve: (key: string) => this.locate(key),
       onClose: (committed: boolean) => {
         if (committed) hash.dispose();
-        else this.#park(name, { hash, frontier: null });
+        else this.#park(name, { hash, parts: null });
       },
     };
   }
@@ -220,15 +222,26 @@ export class LocalObjectStore implements ObjectStore {
   async #openPart(ref: StagedRef, place: { offset: number; size: number }): Promise<PartWriter> {
     const name = stagedName(ref);
     const fd = await open(this.#staged(name), 'r+').catch(rethrow);
-    const parked = this.#unpark(name) ?? { hash: new ContentHash(this.#hashes, this.#staged(name), false), frontier: null };
-    parked.frontier ??= new Frontier();
-    const { hash, frontier } = parked;
+    const parked = this.#unpark(name) ?? { hash: new ContentHash(this.#hashes, this.#staged(name), false), parts: null };
+    parked.parts ??= { frontier: new Frontier(), following: false };
     this.#park(name, parked);
+    const { hash, parts } = parked;
+    const { frontier } = parts;
     // A part that is sent again may differ from what was hashed.
     hash.rewound(place.offset);
-    return new PartFile(fd, place, () => {
-      frontier.add(place.offset, place.offset + place.size);
-      hash.written(frontier.position);
+    const inOrder = !parts.following && frontier.position === place.offset;
+    if (inOrder) parts.following = true;
+    return new PartFile({
+      ...{ fd, path: this.#staged(name), place, slots: this.#hashes.slots, hash, inOrder },
+      onFinish: () => {
+        frontier.add(place.offset, place.offset + place.size);
+        hash.written(frontier.position);
+      },
+      onClose: (finished) => {
+        if (!inOrder) return;
+        parts.following = false;
+        if (!finished) hash.rewound(place.offset);
+      },
     });
   }
 

@@ -1,21 +1,38 @@
 import { CarcosaError } from '@carcosa/kernel';
 import type { PartWriter } from '../../port.ts';
 import { AppendQueue } from './append-queue.ts';
+import type { ContentHash } from './content-hash.ts';
+import { DirectFile } from './direct-file.ts';
 import { close } from './file-system.ts';
+import type { SlotPool } from './slot-pool.ts';
+
+export interface PartFileOptions {
+  fd: number;
+  path: string;
+  place: { offset: number; size: number };
+  slots: SlotPool;
+  hash: ContentHash;
+  /** Whether all before this part is hashed already, so that the hash can follow it from memory. */
+  inOrder: boolean;
+  onFinish(): void;
+  onClose(finished: boolean): void;
+}
 
 /** Writes one part into its place of a staged file. */
 export class PartFile implements PartWriter {
-  readonly #fd: number;
+  readonly #options: PartFileOptions;
   readonly #end: number;
+  readonly #direct: DirectFile;
   readonly #queue: AppendQueue;
-  readonly #onFinish: () => void;
+  #finished = false;
   #closing: Promise<void> | null = null;
 
-  constructor(fd: number, place: { offset: number; size: number }, onFinish: () => void) {
-    this.#fd = fd;
+  constructor(options: PartFileOptions) {
+    const { fd, path, place, slots, hash, inOrder } = options;
+    this.#options = options;
     this.#end = place.offset + place.size;
-    this.#queue = new AppendQueue(fd, place.offset);
-    this.#onFinish = onFinish;
+    this.#direct = new DirectFile(path);
+    this.#queue = new AppendQueue({ fd, direct: this.#direct, position: place.offset, slots, hash, hashes: inOrder });
   }
 
   append(chunk: Uint8Array): Promise<void> | undefined {
@@ -26,11 +43,16 @@ export class PartFile implements PartWriter {
   async finish(): Promise<void> {
     if (this.#queue.length !== this.#end) throw new CarcosaError('length_mismatch');
     await this.#queue.sync();
-    this.#onFinish();
+    this.#finished = true;
+    this.#options.onFinish();
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#queue.settle().then(() => close(this.#fd));
+    this.#closing ??= (async () => {
+      await this.#queue.settle();
+      await Promise.all([close(this.#options.fd), this.#direct.close()]);
+      this.#options.onClose(this.#finished);
+    })();
     return this.#closing;
   }
 }

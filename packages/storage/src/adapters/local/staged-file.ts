@@ -3,7 +3,9 @@ import { CarcosaError } from '@carcosa/kernel';
 import type { StagedObject, StagedRef } from '../../port.ts';
 import { AppendQueue } from './append-queue.ts';
 import type { ContentHash } from './content-hash.ts';
+import { DirectFile } from './direct-file.ts';
 import { close, type DirectorySyncer, ftruncate, isErrno, read, rename, stat, toStorageError } from './file-system.ts';
+import type { SlotPool } from './slot-pool.ts';
 
 export interface StagedFileOptions {
   fd: number;
@@ -14,6 +16,7 @@ export interface StagedFileOptions {
   /** Whether the directory entry is on stable storage already. */
   entryDurable: boolean;
   hash: ContentHash;
+  slots: SlotPool;
   directories: DirectorySyncer;
   /** Where an object of that key lies. */
   resolve(key: string): string;
@@ -27,6 +30,7 @@ export class StagedFile implements StagedObject {
   readonly #options: StagedFileOptions;
   readonly #queue: AppendQueue;
   readonly #hash: ContentHash;
+  readonly #direct: DirectFile;
   #entryDurable: boolean;
   #closing: Promise<void> | null = null;
 
@@ -35,7 +39,9 @@ export class StagedFile implements StagedObject {
     this.#options = options;
     this.#hash = options.hash;
     this.#entryDurable = options.entryDurable;
-    this.#queue = new AppendQueue(options.fd, options.length, (position) => this.#hash.written(position));
+    this.#direct = new DirectFile(options.path);
+    const { fd, slots, hash, length: position } = options;
+    this.#queue = new AppendQueue({ fd, direct: this.#direct, position, slots, hash, hashes: true });
   }
 
   get length(): number {
@@ -43,7 +49,6 @@ export class StagedFile implements StagedObject {
   }
 
   append(chunk: Uint8Array): Promise<void> | undefined {
-    this.#hash.appended(chunk, this.#queue.length);
     return this.#queue.append(chunk);
   }
 
@@ -55,8 +60,8 @@ export class StagedFile implements StagedObject {
     this.#queue.rewind(length);
   }
 
-  async sync(): Promise<number> {
-    const [durable] = await Promise.all([this.#queue.sync(), this.#syncEntry()]);
+  async sync(options: { lazy?: boolean } = {}): Promise<number> {
+    const [durable] = await Promise.all([this.#queue.sync(options), this.#syncEntry()]);
     return durable;
   }
 
@@ -97,7 +102,7 @@ export class StagedFile implements StagedObject {
   #release(committed: boolean): Promise<void> {
     this.#closing ??= (async () => {
       await this.#queue.settle();
-      await close(this.#options.fd);
+      await Promise.all([close(this.#options.fd), this.#direct.close()]);
       this.#options.onClose(committed);
     })();
     return this.#closing;
