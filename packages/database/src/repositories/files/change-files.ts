@@ -1,4 +1,4 @@
-import type { File, Metadata, Visibility } from '@carcosa/contracts';
+import { type File, MAX_PATH_BYTES, type Metadata, type Visibility } from '@carcosa/contracts';
 import type { FileId, ProjectId } from '@carcosa/kernel';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
@@ -11,6 +11,8 @@ export interface FileChange {
   path?: string | undefined;
   folder?: string | undefined;
   name?: string | undefined;
+  /** In place of those three: another name in the folder where it is. */
+  rename?: string | undefined;
   visibility?: Visibility | undefined;
   /** Replaces all that was there. */
   metadata?: Metadata | undefined;
@@ -28,7 +30,7 @@ export interface ChangeOptions {
 }
 
 /**
- * Changes many files in one statement: those whose path is free, one change a file and one file a path. Who is left over may
+ * Changes many files in one statement: those whose path is free (and not too long, after a renaming), one change a file and one file a path. Who is left over may
  * succeed in a second call, when the first has moved something out of the way.
  * @returns the changed files by the position of their change in `changes`
  * @throws the database's unique violation of `files_path` when another transaction took a path in the same moment
@@ -42,22 +44,24 @@ export async function changeFiles(db: Queryable, changes: readonly FileChange[],
 
 const changeStatement = (trash: 'is null' | 'is not null') => `
 with input as (
-  select * from jsonb_to_recordset($3::jsonb) as n(position int, id text, path text, folder text, name text, visibility text,
-    metadata jsonb, tags jsonb)
+  select * from jsonb_to_recordset($3::jsonb) as n(position int, id text, path text, folder text, name text, rename text,
+    visibility text, metadata jsonb, tags jsonb)
 ), held as (
   -- In one order, so that two of these never wait for each other.
   select f.id, f.tenant_id, f.path, f.folder, f.name from files f
   where f.project_id = $2 and f.id in (select id from input) and f.deleted_at ${trash} order by f.id for update
 ), wanted as (
-  select n.position, held.id, held.tenant_id, coalesce(n.path, held.path) as path, coalesce(n.folder, held.folder) as folder,
-    coalesce(n.name, held.name) as name, n.visibility, n.metadata, n.tags
+  select n.position, held.id, held.tenant_id,
+    coalesce(n.path, case held.folder when '' then n.rename else held.folder || '/' || n.rename end, held.path) as path,
+    coalesce(n.folder, held.folder) as folder, coalesce(n.name, n.rename, held.name) as name, n.visibility, n.metadata, n.tags
   from input n join held on held.id = n.id
 ), free as (
   select w.*, row_number() over (partition by w.id order by w.position) as nth_of_file,
     row_number() over (partition by w.tenant_id, w.path order by w.position) as nth_of_path
   from wanted w
-  where not exists (select from files o where o.project_id = $2 and o.path = w.path and o.tenant_id = w.tenant_id
-    and o.deleted_at is null and o.id <> w.id)
+  where octet_length(w.path) <= ${MAX_PATH_BYTES}
+    and not exists (select from files o where o.project_id = $2 and o.path = w.path and o.tenant_id = w.tenant_id
+      and o.deleted_at is null and o.id <> w.id)
 ), changed as (
   update files f set path = w.path, folder = w.folder, name = w.name, visibility = coalesce(w.visibility, f.visibility),
     metadata = coalesce(w.metadata, f.metadata),
