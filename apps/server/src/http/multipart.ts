@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import Busboy from '@fastify/busboy';
+import { Busboy, type BusboyInstance } from '@fastify/busboy';
 import { CarcosaError } from '@carcosa/kernel';
 
 const LIMITS = { fieldNameSize: 100, fieldSize: 64 * 1024, fields: 20, files: 1, parts: 21, headerPairs: 50, headerSize: 16 * 1024 };
@@ -35,9 +35,9 @@ export function readMultipart(request: IncomingMessage): Promise<MultipartFile> 
       ended.reject(error);
       file?.destroy(error);
     };
-    let parser: ReturnType<typeof Busboy>;
+    let parser: BusboyInstance;
     try {
-      parser = Busboy({ headers: request.headers as { 'content-type': string }, limits: LIMITS, defCharset: 'utf8' });
+      parser = new Busboy({ headers: request.headers as { 'content-type': string }, limits: LIMITS, defCharset: 'utf8' });
     } catch {
       fail('The multipart form cannot be read: its Content-Type has no valid boundary.');
       return;

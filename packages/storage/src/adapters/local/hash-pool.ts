@@ -20,7 +20,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** The hash workers of this process, begun at first use. They never keep the process alive by themselves. */
+/** The hash workers of this process, begun at first use. They keep it alive only while they have something to do. */
 export class HashPool {
   readonly slots = new SlotPool();
   readonly #workers: (HashWorker | null)[];
@@ -91,6 +91,7 @@ class HashWorker {
     if (this.dead) return;
     slot.retain();
     this.#slots.set(slot.index, slot);
+    this.#worker.ref();
     this.#send({ type: 'slot', id, slot: slot.index, length: slot.length });
   }
 
@@ -116,14 +117,18 @@ class HashWorker {
       const slot = this.#slots.get(reply.slot);
       this.#slots.delete(reply.slot);
       slot?.release();
-      return;
+      return this.#rest();
     }
     const waiter = this.#waiters.get(reply.id);
     this.#waiters.delete(reply.id);
-    if (this.#waiters.size === 0) this.#worker.unref();
+    this.#rest();
     if (reply.type === 'digest') waiter?.resolve(reply.sha256);
     else if (waiter) waiter.reject(hashError(reply.message));
     else this.#failed.set(reply.id, reply.message);
+  }
+
+  #rest(): void {
+    if (this.#waiters.size === 0 && this.#slots.size === 0) this.#worker.unref();
   }
 
   /** A worker that died takes its streams with it: whoever waits is told, and begins again from the file with another one. */

@@ -18,6 +18,7 @@ import { ContentHash } from './content-hash.ts';
 import { close, DirectorySyncer, fdatasync, ftruncate, isErrno, open, stat, toStorageError, unlink } from './file-system.ts';
 import { Frontier } from './frontier.ts';
 import type { HashPool } from './hash-pool.ts';
+import { OpenFiles } from './open-files.ts';
 import { PartFile } from './part-file.ts';
 import { StagedFile } from './staged-file.ts';
 
@@ -43,6 +44,7 @@ interface Parked {
  */
 export class LocalObjectStore implements ObjectStore {
   readonly provider = 'local';
+  readonly files: OpenFiles = new OpenFiles({ locate: (key) => this.locate(key) });
   readonly parts: PartsCapability = { openPart: (ref, place) => this.#openPart(ref, place) };
   readonly #objects: string;
   readonly #staging: string;
@@ -117,6 +119,7 @@ export class LocalObjectStore implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     const file = this.locate(key);
+    this.files.forget(key);
     await removeFile(file);
     await this.#directories.sync(path.dirname(file)).catch((error) => {
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw toStorageError(error);
@@ -143,6 +146,7 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async close(): Promise<void> {
+    this.files.close();
     for (const { hash } of this.#parked.values()) hash.dispose();
     this.#parked.clear();
   }
