@@ -119,8 +119,8 @@ export class LocalObjectStore implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     const file = this.locate(key);
-    this.files.forget(key);
     await removeFile(file);
+    this.files.forget(key);
     await this.#directories.sync(path.dirname(file)).catch((error) => {
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw toStorageError(error);
     });
