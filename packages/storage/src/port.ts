@@ -15,6 +15,8 @@ export interface ObjectStore {
   readonly presign?: PresignCapability;
   /** Takes the parts of a direct upload through us; offered where `presign` is not. */
   readonly parts?: PartsCapability;
+  /** Opens objects as files of this machine; absent where they are somewhere else. */
+  readonly files?: FilesCapability;
 
   /** Begins an object under `uploadId`. Nothing is visible under any key before {@link StagedObject.commit}. */
   stage(input: StageInput): Promise<StagedObject>;
@@ -105,6 +107,25 @@ export interface StagedObject {
   commit(key: string): Promise<void>;
   /** Releases handles; staged bytes stay for `resume`. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What is on this machine can be sent without a stream in between, or by a proxy in front of us. */
+export interface FilesCapability {
+  /**
+   * Opens `key` for reading: at once where it is still open for somebody else. Call `release` of it exactly once.
+   * @throws CarcosaError (or rejects with it) `not_found`
+   */
+  open(key: string): OpenFile | Promise<OpenFile>;
+  /** The absolute path of `key`, whether there is anything or not. */
+  locate(key: string): string;
+}
+
+/** A file descriptor that several readers share: read at positions, and never close it. */
+export interface OpenFile {
+  readonly fd: number;
+  /** Bytes. */
+  readonly size: number;
+  release(): void;
 }
 
 export interface PresignedRequest {
