@@ -15,6 +15,8 @@ export interface ListenerOptions {
   readonly logger: Logger;
   /** Milliseconds between checks that the connection still answers; default 30,000. */
   readonly checkInterval?: number;
+  /** Milliseconds that the server has for an answer, before the connection counts as lost; default 10,000. */
+  readonly checkTimeout?: number;
 }
 
 const CHECK_INTERVAL = 30_000;
@@ -34,6 +36,8 @@ export class Listener {
   #client: pg.Client | undefined;
   /** Resolves when the present or last attempt to connect has ended, well or not. */
   #attempt: Promise<unknown> = Promise.resolve();
+  /** Resolves when the connection is free for the next statement: the driver takes one at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
   #loop: Promise<void> | undefined;
 
   constructor(options: ListenerOptions) {
@@ -51,7 +55,7 @@ export class Listener {
     this.#loop ??= this.#run();
     // A connection that is being made takes this channel along with the others.
     if (this.#client === undefined) await this.#attempt;
-    else await this.#tell(this.#client, `listen ${pg.escapeIdentifier(channel)}`);
+    else await this.#tellOrDrop(this.#client, `listen ${pg.escapeIdentifier(channel)}`);
     return () => this.#unsubscribe(channel, subscriber);
   }
 
@@ -59,7 +63,7 @@ export class Listener {
     const subscribers = this.#subscribers.get(channel);
     if (!subscribers?.delete(subscriber) || subscribers.size > 0) return;
     this.#subscribers.delete(channel);
-    if (this.#client !== undefined) await this.#tell(this.#client, `unlisten ${pg.escapeIdentifier(channel)}`);
+    if (this.#client !== undefined) await this.#tellOrDrop(this.#client, `unlisten ${pg.escapeIdentifier(channel)}`);
   }
 
   /** Ends the connection; no subscriber is called any more. */
@@ -90,15 +94,17 @@ export class Listener {
 
   /** @returns undefined when the server cannot be reached. */
   async #connect(lost: () => void): Promise<pg.Client | undefined> {
-    const { connectionString, logger } = this.#options;
-    const client = new pg.Client({ ...CONNECTION_DEFAULTS, connectionString, query_timeout: CHECK_TIMEOUT });
+    const { connectionString, logger, checkTimeout = CHECK_TIMEOUT } = this.#options;
+    const client = new pg.Client({ ...CONNECTION_DEFAULTS, connectionString, query_timeout: checkTimeout });
     client.on('error', () => lost());
     client.on('end', () => lost());
     client.on('notification', ({ channel, payload }) => this.#deliver(channel, payload));
     try {
       await client.connect();
       this.#client = client;
-      await client.query([...this.#subscribers.keys()].map((channel) => `listen ${pg.escapeIdentifier(channel)}`).join(';'));
+      const channels = [...this.#subscribers.keys()];
+      this.#turn = client.query(channels.map((channel) => `listen ${pg.escapeIdentifier(channel)}`).join(';'));
+      await this.#turn;
       return client;
     } catch (error) {
       logger.warn({ error }, 'The connection that listens to the database cannot be made; it is tried again');
@@ -113,7 +119,7 @@ export class Listener {
     const unwanted = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => unwanted.resolve(), { once: true });
     if (signal.aborted) unwanted.resolve();
-    const check = () => client.query('select 1').catch(() => unwanted.resolve());
+    const check = () => this.#tell(client, 'select 1').catch(() => unwanted.resolve());
     const timer = setInterval(check, this.#options.checkInterval ?? CHECK_INTERVAL);
     await Promise.race([lost, unwanted.promise]);
     clearInterval(timer);
@@ -127,9 +133,16 @@ export class Listener {
     client.end().catch(() => {});
   }
 
-  async #tell(client: pg.Client, statement: string): Promise<void> {
-    // A statement that fails here is one more sign of a broken connection; the next one makes up for it.
-    await client.query(statement).catch(() => this.#drop(client));
+  /** Runs a statement after those before it. @throws what the driver says, when the connection is broken. */
+  #tell(client: pg.Client, statement: string): Promise<unknown> {
+    const told = this.#turn.catch(() => {}).then(() => client.query(statement));
+    this.#turn = told;
+    return told;
+  }
+
+  /** A statement that fails is one more sign of a lost connection: the next one makes up for it. */
+  async #tellOrDrop(client: pg.Client, statement: string): Promise<void> {
+    await this.#tell(client, statement).catch(() => this.#drop(client));
   }
 
   #deliver(channel: string, payload: string | undefined): void {

@@ -34,6 +34,7 @@ export interface Database {
 
 const OLDEST_VERSION = 15;
 const DRAIN_LIMIT = 10_000;
+const DRAIN_POLL = 5;
 /** A server that is starting, or recovers after a crash, is waited for. */
 const STARTING_ATTEMPTS = 100;
 const STARTING_PAUSE = 300;
@@ -116,6 +117,12 @@ function closeOnce(pool: Pool, server: Server): () => Promise<void> {
 async function endPool(pool: Pool): Promise<void> {
   const drained = new AbortController();
   const limit = delay(DRAIN_LIMIT, undefined, { signal: drained.signal }).catch(() => {});
-  await Promise.race([pool.end(), limit]);
+  await Promise.race([drain(pool), limit]);
   drained.abort();
+}
+
+async function drain(pool: Pool): Promise<void> {
+  // A pool that ends forgets those who wait for a connection.
+  while (pool.waitingCount > 0) await delay(DRAIN_POLL);
+  await pool.end();
 }

@@ -26,14 +26,17 @@ export async function readPostmasterFile(dataDirectory: string): Promise<Postmas
     if (!Number.isInteger(pid) || pid <= 0) return undefined;
     return { pid, socketDirectory: lines[4]?.trim() ?? '', isReady: lines[7]?.trim() === 'ready' };
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }
 
 /** What is left of a server whose supervisor was killed. */
 export interface Leftover {
-  /** Set when the file names a process that runs but is not that server: numbers of processes are used again. */
+  /**
+   * The number in the file of a server that is no more. By now it may be that of another process, or of a zombie whose
+   * parent does not ask for it: the next server must not take either for its predecessor.
+   */
   readonly mistakenPid: number | undefined;
 }
 
@@ -44,15 +47,16 @@ export interface Leftover {
  */
 export async function stopLeftover(dataDirectory: string, logger: Logger): Promise<Leftover> {
   const file = await readPostmasterFile(dataDirectory);
-  if (file === undefined || (await processIdentity(file.pid)) === undefined) return { mistakenPid: undefined };
+  if (file === undefined) return { mistakenPid: undefined };
   if (!(await isServerOf(file.pid, dataDirectory))) return { mistakenPid: file.pid };
   logger.info({ pid: file.pid }, 'Stopping the PostgreSQL that an earlier Carcosa left running');
   await stopProcess(file.pid);
   return { mistakenPid: undefined };
 }
 
-/** Whether that process is a PostgreSQL server and works on that very directory. */
+/** Whether that process runs, is a PostgreSQL server and works on that very directory. */
 async function isServerOf(pid: number, dataDirectory: string): Promise<boolean> {
+  if ((await processIdentity(pid)) === undefined) return false;
   try {
     if (process.platform !== 'linux') return await commandNames(pid, dataDirectory);
     // A server makes its data directory its working directory. After an update its program may be gone: "… (deleted)".

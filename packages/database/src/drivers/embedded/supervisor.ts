@@ -8,7 +8,7 @@ import { APPLICATION_NAME, BYTE_ORDER, type Cluster, prepareCluster, SUPERUSER_N
 import { bundledInstallation, type PostgresInstallation } from './installation.ts';
 import { stopLeftover, stopProcess } from './leftover.ts';
 import { chooseRunAs, type RunAs } from './run-as.ts';
-import { type ServerProcess, startServer } from './server-process.ts';
+import { type ServerOptions, type ServerProcess, startServer } from './server-process.ts';
 import { SOCKET_PORT, serverSettings } from './settings.ts';
 import { emptySocketDirectory, prepareSocketDirectory, removeTemporary } from './socket-directory.ts';
 
@@ -35,6 +35,8 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
+const ORPHAN_ATTEMPTS = 50;
+const ORPHAN_PAUSE = 100;
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 10_000;
 /** A server that ran for so long has recovered: its next end counts as the first. */
@@ -76,6 +78,18 @@ async function prepareDirectory(path: string): Promise<string> {
       message: `The directory ${path} cannot be made or entered: change its owner, or set CARCOSA_DATA_DIR to another one.`,
       cause,
     });
+  }
+}
+
+/** Starts a server, waiting a moment for the children of one that was killed: they end when they notice. */
+async function startWhenFree(options: ServerOptions): Promise<ServerProcess> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startServer(options);
+    } catch (error) {
+      if (attempt === ORPHAN_ATTEMPTS || !(error instanceof CarcosaError && error.message.includes('still in use'))) throw error;
+      await delay(ORPHAN_PAUSE);
+    }
   }
 }
 
@@ -138,7 +152,7 @@ class Supervisor implements EmbeddedPostgres {
     const { options, directory, installation, runAs, cluster, socketDirectory } = this.#parts;
     const { mistakenPid } = await stopLeftover(cluster.dataDirectory, options.logger);
     await emptySocketDirectory(socketDirectory);
-    this.#server = await startServer({
+    this.#server = await startWhenFree({
       installation,
       runAs,
       dataDirectory: cluster.dataDirectory,
