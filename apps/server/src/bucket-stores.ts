@@ -58,7 +58,14 @@ export class BucketStores implements StoreRegistry {
   }
 
   async #openS3(row: BucketRow): Promise<ObjectStore> {
-    throw new CarcosaError('storage_misconfigured', { message: `The bucket ${row.name} cannot be opened.` });
+    const { s3 } = this.#parts;
+    // The row says which bucket it is; only the environment of that very bucket knows how to open it.
+    if (!s3 || defaultBucket(s3).name !== row.name) {
+      throw new CarcosaError('storage_misconfigured', { message: `The bucket "${row.name}" needs its CARCOSA_S3_ variables.` });
+    }
+    const { S3ObjectStore } = await import('@carcosa/storage/adapters/s3');
+    const { endpoint, region, bucket, prefix, forcePathStyle: pathStyle, credentials } = s3;
+    return await S3ObjectStore.open({ ...(endpoint ? { endpoint } : {}), region, bucket, prefix, pathStyle, credentials });
   }
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   API_KEYS_CHANNEL,
   type Database,
+  FILES_CHANNEL,
   Listener,
   migrate,
   openDatabase,
@@ -9,8 +10,17 @@ import {
   type Queryable,
   transaction,
 } from '@carcosa/database';
-import { ApiKeyService, IdempotencyService, ProjectService, ProvisioningService } from '@carcosa/domain';
+import {
+  ApiKeyService,
+  FileService,
+  GarbageService,
+  IdempotencyService,
+  ProjectService,
+  ProvisioningService,
+  ServingService,
+} from '@carcosa/domain';
 import { type Clock, IdGenerator, type Logger, type Random, systemClock, systemRandom } from '@carcosa/kernel';
+import { JobQueue } from '@carcosa/queue';
 import { BucketStores } from './bucket-stores.ts';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
@@ -62,65 +72,58 @@ export async function compose(input: ComposeInput) {
 }
 
 function composeServices(input: ComposeInput & { clock: Clock; random: Random }, ids: IdGenerator, database: Database) {
-  const { config, logger, requestLog, publicUrl, version, clock, random } = input;
+  const { config, logger, publicUrl, clock, random, secret, ...rest } = input;
   const db: Queryable = database.pool;
+  const { connectionString } = database;
   const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> => transaction(database.pool, work);
+  // Names this process among all that share the database.
+  const instance = ids.next('process');
+  const common = { db, transaction: inTransaction, clock, random, ids, logger, publicUrl, instance };
 
-  const listener = new Listener({ connectionString: database.connectionString, logger });
+  const listener = new Listener({ connectionString, logger });
   const notifications = new PostgresNotifications({ db, listener });
+  const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
   const stores = new BucketStores({ db, dataDir: config.dataDir, s3: config.s3 });
-
-  const apiKeys = new ApiKeyService({ db, clock, random, ids });
-  notifications.subscribe(
-    API_KEYS_CHANNEL,
-    ({ publicId }) => apiKeys.invalidate(typeof publicId === 'string' ? publicId : undefined),
-    () => apiKeys.invalidate(),
-  );
-  const projects = new ProjectService({ db, clock });
-  notifications.subscribe(
-    PROJECTS_CHANNEL,
-    ({ projectId }) => projects.invalidate(typeof projectId === 'string' ? projectId : undefined),
-    () => projects.invalidate(),
-  );
-  const idempotency = new IdempotencyService({ db });
-  const provisioning = new ProvisioningService({ transaction: inTransaction, ids, apiKeys });
   const health = new HealthService({ db, stores });
 
-  /** Names this process among all that share the database. */
-  const instance = ids.next('request');
-  const uploadParts = composeUploads({
-    ...{ db, stores, projects, notifications, clock, ids, random, logger, publicUrl, instance },
-    secret: input.secret,
-    transaction: inTransaction,
-    hashLater: async () => {},
-  });
+  const apiKeys = new ApiKeyService(common);
+  const serving = new ServingService({ ...common, secret: Buffer.from(secret) });
+  const projects = new ProjectService({ ...common, onChange: (id) => serving.projectChanged(id) });
+  subscribeCaches(notifications, { apiKeys, projects, serving });
+  const idempotency = new IdempotencyService(common);
+  const provisioning = new ProvisioningService({ ...common, apiKeys });
+  const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
+  const uploadParts = composeUploads({ ...common, stores, projects, notifications, hashLater, secret });
+  const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
+  const files = new FileService(common);
 
   return {
-    config,
-    version,
-    publicUrl,
-    clock,
-    ids,
-    random,
-    logger,
-    requestLog,
-    database,
-    notifications,
-    stores,
-    apiKeys,
-    projects,
-    idempotency,
-    provisioning,
-    health,
-    instance,
-    ...uploadParts,
-    garbage: { collect: async () => ({ uploads: await uploadParts.uploadCollector.collect(), objects: 0 }) },
+    ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance, database, inTransaction, notifications, queue, stores, health },
+    ...{ apiKeys, projects, idempotency, provisioning, serving, files, garbage, ...uploadParts },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
       await uploadParts.leases.close();
+      await queue.close();
       await stores.close();
       await listener.close();
       await database.close();
     },
   };
+}
+
+/** Makes what this process remembers follow the changes that any process announces. */
+function subscribeCaches(
+  notifications: PostgresNotifications,
+  { apiKeys, projects, serving }: { apiKeys: ApiKeyService; projects: ProjectService; serving: ServingService },
+): void {
+  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+  const keysChanged = (publicId?: string): void => apiKeys.invalidate(publicId);
+  const projectChanged = (projectId?: string): void => {
+    projects.invalidate(projectId);
+    serving.projectChanged(projectId);
+  };
+  const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
+  notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keysChanged(text(publicId)), keysChanged);
+  notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
+  notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(Array.isArray(keys) ? (keys as string[]) : undefined), filesChanged);
 }

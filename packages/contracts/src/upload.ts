@@ -87,3 +87,4 @@ export const CollectResult = z.object({
   uploads: z.number().int().describe('ended uploads whose bytes were removed'),
   objects: z.number().int().describe('stored objects that nothing referred to and that were removed'),
 });
+export type CollectResult = z.infer<typeof CollectResult>;

@@ -7,6 +7,7 @@ export * from './repositories/buckets.ts';
 export * from './repositories/file-json.ts';
 export * from './repositories/files/index.ts';
 export * from './repositories/idempotency.ts';
+export * from './repositories/objects.ts';
 export * from './repositories/projects.ts';
 export * from './repositories/provisioning.ts';
 export * from './repositories/queryable.ts';

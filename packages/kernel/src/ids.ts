@@ -17,6 +17,7 @@ export const ID_PREFIXES = {
   upload: 'upl',
   job: 'job',
   request: 'req',
+  process: 'node',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

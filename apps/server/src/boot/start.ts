@@ -4,6 +4,7 @@ import { defaultBucket } from '../bucket-stores.ts';
 import { buildApp } from '../http/app.ts';
 import { Listener } from '../http/listener.ts';
 import { IdGenerator, systemClock } from '@carcosa/kernel';
+import { jobHandlers } from '../workers/job-handlers.ts';
 import { VERSION } from '../version.ts';
 import { prepareDataDirectory } from './data-directory.ts';
 import { explainFailure } from './known-causes.ts';
@@ -45,6 +46,7 @@ async function bringUp(config: ServerConfig): Promise<void> {
   listener.handle(handle);
   carcosa.health.setReady(true);
   stopOnSignals({ carcosa, listener });
+  carcosa.queue.start(config.roles.has('worker') ? jobHandlers(carcosa) : null);
   progress.done();
   announceReady({ url, publicUrl, config, local });
 }

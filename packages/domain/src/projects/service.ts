@@ -21,11 +21,14 @@ interface Remembered {
 export class ProjectService implements UploadProjects {
   readonly #db: Queryable;
   readonly #clock: Clock;
+  readonly #onChange: (id: string) => void;
   readonly #cache = new Map<string, Remembered>();
 
-  constructor(parts: { db: Queryable; clock: Clock }) {
+  /** @param parts.onChange told of a project that was changed here, before the change is answered */
+  constructor(parts: { db: Queryable; clock: Clock; onChange?: (id: string) => void }) {
     this.#db = parts.db;
     this.#clock = parts.clock;
+    this.#onChange = parts.onChange ?? (() => {});
   }
 
   /** What uploads and downloads ask on every request; remembered, and forgotten when the project is changed on any node. */
@@ -48,6 +51,12 @@ export class ProjectService implements UploadProjects {
     return { id, organizationId, teamId, bucketId, defaultVisibility, hashDirectUploads };
   }
 
+  // Announcements take a moment: whoever changed something sees it at once.
+  #changed(id: string): void {
+    this.invalidate(id);
+    this.#onChange(id);
+  }
+
   /** Forgets one project, or all when the connection that announces changes was lost for a while. */
   invalidate(id?: string): void {
     if (id === undefined) this.#cache.clear();
@@ -68,7 +77,7 @@ export class ProjectService implements UploadProjects {
   async update(actor: Actor, id: string, change: UpdateProjectBody): Promise<Project> {
     authorize(actor, 'projects:write', known(id));
     const row = await updateProject(this.#db, known(id), change);
-    this.invalidate(id);
+    this.#changed(id);
     return toProject(row);
   }
 
@@ -76,7 +85,7 @@ export class ProjectService implements UploadProjects {
   async rotateSigningKey(actor: Actor, id: string): Promise<Project> {
     authorize(actor, 'projects:write', known(id));
     const row = await rotateSigningKey(this.#db, known(id));
-    this.invalidate(id);
+    this.#changed(id);
     return toProject(row);
   }
 }

@@ -1,0 +1,15 @@
+import { hashStoredObject, purgeTrash } from '@carcosa/domain';
+import { JobHandlers } from '@carcosa/queue';
+import type { Carcosa } from '../compose.ts';
+
+/** What each job does. A new job gets its schema in the contracts, its settings in the queue, and its line here. */
+export function jobHandlers({ garbage, database, stores, clock, inTransaction }: Carcosa): JobHandlers {
+  return new JobHandlers()
+    .on('collect-garbage', async (_data, context) => {
+      await garbage.collect(context);
+    })
+    .on('purge-trash', async (_data, context) => {
+      await purgeTrash({ transaction: inTransaction, clock }, context);
+    })
+    .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context));
+}

@@ -1,0 +1,188 @@
+import type { JobData, JobName } from '@carcosa/contracts';
+import { JOBS } from '@carcosa/contracts';
+import { CarcosaError, type Logger } from '@carcosa/kernel';
+import pg from 'pg';
+import { type Db, PgBoss } from 'pg-boss';
+import type { JobHandlers } from './job-handlers.ts';
+import { DEAD_LETTERS, JOB_SETTINGS, queueOptions } from './job-settings.ts';
+import { JobWorker } from './job-worker.ts';
+
+/** The schema of the database that pg-boss keeps its tables in. */
+export const JOBS_SCHEMA = 'carcosa_jobs';
+/** Channel on which `{job}` is announced when one was enqueued. */
+export const JOBS_CHANNEL = 'carcosa_jobs';
+/** Connections of the queue's own, so that jobs and requests never wait for each other's. */
+const CONNECTIONS = 2;
+/** Milliseconds that an enqueue waits for the queue to be up, shortly after a start. */
+const START_PATIENCE_MS = 5_000;
+const RESTART_PAUSE_MS = 5_000;
+const JOB_NAMES = Object.keys(JOBS) as JobName[];
+
+/** A pool, or the transaction that the job belongs to. */
+export interface QueueConnection {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+export interface JobQueueOptions {
+  connectionString: string;
+  logger: Logger;
+  /** Hears what other processes announce; `missed` is called when announcements may have been lost. */
+  subscribe(channel: string, heard: (payload: Record<string, unknown>) => void, missed: () => void): () => void;
+}
+
+export interface EnqueueOptions {
+  /** Seconds from now. */
+  startAfter?: number;
+}
+
+/**
+ * Jobs in PostgreSQL, over pg-boss: made in the transaction that causes them, done at least once, by one worker at a time.
+ */
+export class JobQueue {
+  readonly #options: JobQueueOptions;
+  readonly #pool: pg.Pool;
+  readonly #boss: PgBoss;
+  readonly #started = Promise.withResolvers<void>();
+  readonly #closing = new AbortController();
+  #workers = new Map<JobName, JobWorker>();
+  #timers: NodeJS.Timeout[] = [];
+  #unsubscribe: () => void = () => {};
+  #starting: Promise<void> | undefined;
+
+  constructor(options: JobQueueOptions) {
+    this.#options = options;
+    const { connectionString, logger } = options;
+    this.#pool = new pg.Pool({
+      connectionString,
+      max: CONNECTIONS,
+      idleTimeoutMillis: 30_000,
+      connectionTimeoutMillis: 10_000,
+      application_name: 'carcosa-jobs',
+    });
+    this.#pool.on('error', (error) => logger.warn({ err: error }, 'a connection of the job queue was lost'));
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
+    this.#boss = new PgBoss({ db: connectionOf(this.#pool), schema: JOBS_SCHEMA, schedule: false, reindex: false });
+    this.#boss.on('error', (error) => logger.warn({ err: error }, 'the job queue met an error'));
+    this.#boss.on('warning', (warning) => logger.warn({ warning }, 'the job queue has a warning'));
+    this.#started.promise.catch(() => {});
+  }
+
+  /**
+   * Brings the queue up in the background, and tries again for as long as the database does not answer.
+   * @param handlers what to do with each job; null in a process that only makes them
+   * @throws Error when a job has no handler
+   */
+  start(handlers: JobHandlers | null): void {
+    const all = handlers?.all();
+    this.#starting = this.#startUntilUp(() => {
+      if (all) this.#work(all);
+    });
+  }
+
+  /** Resolves when jobs can be enqueued and, in a worker, are being done. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /**
+   * Makes a job: it exists if and only if the transaction of `db` commits.
+   * @throws CarcosaError `overloaded` when the queue is not up yet and does not come up in time
+   */
+  async enqueue<Name extends JobName>(db: QueueConnection, name: Name, data: JobData<Name>, options: EnqueueOptions = {}): Promise<void> {
+    await this.#waitUntilStarted();
+    const id = await this.#boss.send(name, data, { ...options, db: connectionOf(db) });
+    if (id !== null) await db.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: name })]);
+  }
+
+  /** Takes no more jobs, waits up to `patience` milliseconds for those that run, and closes the connections. */
+  async close(patience = 5_000): Promise<void> {
+    this.#closing.abort();
+    this.#started.reject(new CarcosaError('shutting_down'));
+    await this.#starting;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#unsubscribe();
+    await Promise.all([...this.#workers.values()].map((worker) => worker.close(patience)));
+    await this.#boss.stop({ graceful: false });
+    await this.#pool.end();
+  }
+
+  async #startUntilUp(then: () => void): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      try {
+        await this.#boss.start();
+        await this.#makeQueues();
+        then();
+        this.#started.resolve();
+        return;
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, 'the job queue could not be started; trying again');
+        await this.#boss.stop({ graceful: false }).catch(() => {});
+        await this.#pause();
+      }
+    }
+  }
+
+  async #makeQueues(): Promise<void> {
+    const known = new Set((await this.#boss.getQueues()).map((queue) => queue.name));
+    if (!known.has(DEAD_LETTERS)) await this.#boss.createQueue(DEAD_LETTERS, { retentionSeconds: 90 * 24 * 3600 });
+    for (const name of JOB_NAMES) {
+      const options = queueOptions(JOB_SETTINGS[name]);
+      if (known.has(name)) await this.#boss.updateQueue(name, options);
+      else await this.#boss.createQueue(name, { ...options, policy: JOB_SETTINGS[name].every === undefined ? 'standard' : 'exclusive' });
+    }
+  }
+
+  #work(handlers: ReturnType<JobHandlers['all']>): void {
+    const { logger, subscribe } = this.#options;
+    for (const [name, handle] of handlers) {
+      const { concurrency, every } = JOB_SETTINGS[name];
+      this.#workers.set(name, new JobWorker({ boss: this.#boss, name, concurrency, handle, logger }));
+      if (every !== undefined) this.#schedule(name, every);
+    }
+    this.#unsubscribe = subscribe(
+      JOBS_CHANNEL,
+      ({ job }) => this.#workers.get(job as JobName)?.wake(),
+      () => {
+        for (const worker of this.#workers.values()) worker.wake();
+      },
+    );
+  }
+
+  /** Every node tries at the same rate; of one time slot pg-boss keeps one job. */
+  #schedule(name: JobName, every: number): void {
+    const tick = (): void => {
+      this.#boss.send(name, {}, { singletonKey: name, singletonSeconds: every }).then(
+        (id) => {
+          if (id !== null) this.#workers.get(name)?.wake();
+        },
+        (error: unknown) => this.#options.logger.warn({ err: error, job: name }, 'could not schedule a job'),
+      );
+    };
+    tick();
+    const timer = setInterval(tick, every * 1000);
+    timer.unref();
+    this.#timers.push(timer);
+  }
+
+  async #waitUntilStarted(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new CarcosaError('overloaded', { retryAfter: 1 })), START_PATIENCE_MS);
+    });
+    await Promise.race([this.#started.promise, tooLate]).finally(() => clearTimeout(timer));
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, RESTART_PAUSE_MS);
+      this.#closing.signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+function connectionOf(db: QueueConnection): Db {
+  return { executeSql: async (text, values) => ({ rows: (await db.query(text, values)).rows }) };
+}
