@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { expect } from 'vitest';
+import { concurrently } from './concurrently.ts';
+import { listAll, versionsOf } from './files.ts';
+import type { Server } from './server.ts';
+import type { Page, UploadStatus } from './wire.ts';
+
+/** Runs the collection that the server otherwise runs by itself from time to time. */
+export async function collect(server: Server): Promise<void> {
+  const answer = await server.api('POST', '/uploads/collect');
+  expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300);
+}
+
+interface StoredFile {
+  path: string;
+  size: number;
+}
+
+/** All files of the local bucket: those that have their final name, and those under way. */
+export async function bucketFiles(server: Server): Promise<{ objects: StoredFile[]; staged: StoredFile[] }> {
+  const root = path.join(server.dataDir, 'buckets');
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const names = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+  const files = await Promise.all(names.map(async (name) => ({ path: name, size: (await stat(name)).size })));
+  const isStaged = ({ path: name }: StoredFile): boolean => path.relative(root, name).split(path.sep)[1] === 'staging';
+  return { objects: files.filter((file) => !isStaged(file)), staged: files.filter(isStaged) };
+}
+
+export async function unfinishedUploads(server: Server): Promise<UploadStatus[]> {
+  const page = await server.api<Page<UploadStatus>>('GET', '/uploads', { query: { status: 'unfinished', limit: 1000 } });
+  expect(page.data.hasMore).toBe(false);
+  return page.data.items;
+}
+
+/** Ends all uploads that are under way. */
+export async function abortUnfinished(server: Server): Promise<void> {
+  for (const { id } of await unfinishedUploads(server)) await server.api('DELETE', `/uploads/${id}`);
+}
+
+/**
+ * Expects that, after one collection, every file on disk is the content of some version of some file, whole, and that every
+ * version has its file: nothing unreferenced, nothing missing. Uploads under way must have been ended before.
+ */
+export async function expectNothingUnreferenced(server: Server): Promise<void> {
+  await collect(server);
+  const { objects, staged } = await bucketFiles(server);
+  expect(staged, 'nothing is left of uploads that have ended').toEqual([]);
+  const files = [...(await listAll(server)), ...(await listAll(server, { status: 'trashed' }))];
+  const versions = (await concurrently(files, 8, (file) => (file.version === 1 ? Promise.resolve([file]) : versionsOf(server, file.id)))).flat();
+  const wanted = new Set(versions.map(({ sha256 }) => sha256));
+  const stored = await concurrently(objects, 4, async ({ path: name }) => ({ name, sha256: await digest(name) }));
+  for (const { name, sha256 } of stored) expect(wanted.has(sha256), `${name} belongs to a version`).toBe(true);
+  const present = new Set(stored.map(({ sha256 }) => sha256));
+  for (const { sha256 } of versions) if (sha256) expect(present.has(sha256), `${sha256} is stored`).toBe(true);
+  expect(objects.length, 'no more objects than versions').toBeLessThanOrEqual(versions.length);
+}
+
+async function digest(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
+}
