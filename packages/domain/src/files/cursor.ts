@@ -35,6 +35,7 @@ function parse(cursor: string): unknown[] {
 }
 
 function isLike(value: unknown, like: CursorValue | undefined): boolean {
-  if (typeof like === 'number') return Number.isSafeInteger(value);
+  // Sizes, versions and instants: none is below 0, and PostgreSQL knows no instant that far below.
+  if (typeof like === 'number') return Number.isSafeInteger(value) && Number(value) >= 0;
   return typeof value === 'string' && isStorable(value);
 }
