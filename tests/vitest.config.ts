@@ -11,8 +11,24 @@ export default defineConfig({
     // A server and its database stand behind every file: more than one a core only makes all of them slow.
     maxWorkers: 2,
     projects: [
-      { test: { ...shared, name: 'acceptance', include: ['acceptance/**/*.test.ts'], exclude: ['**/*.soak.test.ts'], testTimeout: 60_000 } },
-      { test: { ...shared, name: 'faults', include: ['faults/**/*.test.ts'], exclude: ['**/*.soak.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          ...shared,
+          name: 'acceptance',
+          include: ['acceptance/**/*.test.ts'],
+          exclude: ['**/*.soak.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'faults',
+          include: ['faults/**/*.test.ts'],
+          exclude: ['**/*.soak.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
       { test: { ...shared, name: 'soak', include: ['**/*.soak.test.ts'], testTimeout: 1_800_000 } },
     ],
   },

@@ -18,7 +18,8 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-const post = (path: string): string => `POST /api/v1/files?path=${path} HTTP/1.1\r\nhost: x\r\nx-api-key: ${server.apiKey}\r\n`;
+const post = (path: string): string =>
+  `POST /api/v1/files?path=${path} HTTP/1.1\r\nhost: x\r\nx-api-key: ${server.apiKey}\r\n`;
 
 /** The status of the first response; 0 when the server hung up without one. */
 const statusOf = (bytes: string): Promise<number> =>
@@ -33,7 +34,10 @@ const statusOf = (bytes: string): Promise<number> =>
 describe('requests that two readers would read differently (28)', () => {
   const smuggled = 'GET /api/v1/files HTTP/1.1\r\nhost: x\r\n\r\n';
   it.each([
-    ['Content-Length and Transfer-Encoding', `content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${smuggled}`],
+    [
+      'Content-Length and Transfer-Encoding',
+      `content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${smuggled}`,
+    ],
     ['two Content-Lengths', 'content-length: 3\r\ncontent-length: 5\r\n\r\nabcde'],
     ['two lengths in one header', 'content-length: 3, 5\r\n\r\nabcde'],
     ['a length with a sign', 'content-length: +5\r\n\r\nabcde'],
@@ -58,7 +62,9 @@ describe('requests that two readers would read differently (28)', () => {
   it('a second request hidden behind CL+TE is not answered', async () => {
     const connection = await rawConnect(server.url);
     const hidden = `GET /health HTTP/1.1\r\nhost: x\r\n\r\n`;
-    await connection.write(`${post('hidden')}content-length: ${hidden.length + 5}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${hidden}`);
+    await connection.write(
+      `${post('hidden')}content-length: ${hidden.length + 5}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${hidden}`,
+    );
     expect((await connection.response()).status).toBe(400);
     await connection.closed;
   });
@@ -99,7 +105,9 @@ describe('too much of everything (28)', () => {
 
   it('a thousand query parameters are no fault', async () => {
     const query = Array.from({ length: 1000 }, (_, index) => `tag=${index}`).join('&');
-    expect([200, 400, 414, 431]).toContain(await statusOf(requestHead('GET', `/api/v1/files?${query}`, { 'x-api-key': server.apiKey })));
+    expect([200, 400, 414, 431]).toContain(
+      await statusOf(requestHead('GET', `/api/v1/files?${query}`, { 'x-api-key': server.apiKey })),
+    );
   });
 
   it.each([
@@ -111,7 +119,10 @@ describe('too much of everything (28)', () => {
     ['ten thousand keys alike', `{${Array.from({ length: 10_000 }, () => '"fileName":"x"').join(',')}}`],
   ])('JSON of %s is refused', async (_, body) => {
     const headers = { 'content-type': 'application/json' };
-    for (const [method, path] of [['POST', '/uploads/init'], ['POST', '/files/bulk']] as const) {
+    for (const [method, path] of [
+      ['POST', '/uploads/init'],
+      ['POST', '/files/bulk'],
+    ] as const) {
       const { status } = await server.api(method, path, { body, headers });
       expect([400, 413, 422], path).toContain(status);
     }
@@ -151,7 +162,11 @@ describe('slow clients (27): others are served all the while', () => {
     const stalls = [
       `GET /f/${large.key} HTTP/1.1\r\nhost: x\r\nx-slow: `,
       requestHead('POST', '/api/v1/files?path=slow/body', { 'x-api-key': server.apiKey, 'content-length': 1000 }),
-      requestHead('POST', '/api/v1/uploads/init', { 'x-api-key': server.apiKey, 'content-type': 'application/json', 'content-length': 100 }),
+      requestHead('POST', '/api/v1/uploads/init', {
+        'x-api-key': server.apiKey,
+        'content-type': 'application/json',
+        'content-length': 100,
+      }),
       requestHead('PATCH', new URL(address).pathname, {
         'x-api-key': server.apiKey,
         'tus-resumable': '1.0.0',
@@ -160,7 +175,12 @@ describe('slow clients (27): others are served all the while', () => {
         'content-length': 1_000_000,
       }),
       requestHead('GET', `/f/${large.key}`, {}),
-      requestHead('POST', TUS, { 'x-api-key': server.apiKey, 'tus-resumable': '1.0.0', 'upload-length': 5, 'content-length': 5 }),
+      requestHead('POST', TUS, {
+        'x-api-key': server.apiKey,
+        'tus-resumable': '1.0.0',
+        'upload-length': 5,
+        'content-length': 5,
+      }),
     ];
     for (let index = 0; index < 300; index += 1) {
       const connection = await rawConnect(server.url);
@@ -188,7 +208,8 @@ describe('slow clients (27): others are served all the while', () => {
       reader.pause();
       await reader.write(requestHead('GET', `/f/${large.key}`, {}));
     }
-    for (let index = 0; index < 20; index += 1) await serve(server, `/f/${large.key}`, { headers: { range: 'bytes=0-9' } });
+    for (let index = 0; index < 20; index += 1)
+      await serve(server, `/f/${large.key}`, { headers: { range: 'bytes=0-9' } });
     expect(server.rss() - before, 'bytes more for ten stalled readers of 64 MiB').toBeLessThan(200 * 2 ** 20);
     for (const reader of readers) reader.destroy();
   });

@@ -29,7 +29,7 @@ const NASTY = [
   '$1',
   '%',
   '\\',
-  '${7*7}',
+  `$\{7*7}`,
   '(((((a+)+)+)+)+)+$',
   '../../../../etc/passwd',
   '__proto__',
@@ -46,7 +46,23 @@ const NASTY = [
   '',
 ];
 
-const FIELDS = ['limit', 'cursor', 'folder', 'recursive', 'type', 'minSize', 'maxSize', 'createdAfter', 'createdBefore', 'tag', 'uploader', 'q', 'sort', 'status', 'projectId'];
+const FIELDS = [
+  'limit',
+  'cursor',
+  'folder',
+  'recursive',
+  'type',
+  'minSize',
+  'maxSize',
+  'createdAfter',
+  'createdBefore',
+  'tag',
+  'uploader',
+  'q',
+  'sort',
+  'status',
+  'projectId',
+];
 
 /** No fault of ours, no matter what; and soon. */
 function expectNoFault(answer: Answer<unknown>, what: string): void {
@@ -57,7 +73,10 @@ describe('SQL, patterns and worse in every parameter (29)', () => {
   it.each(FIELDS)('GET /files?%s=', async (field) => {
     for (const value of NASTY) {
       const begun = performance.now();
-      expectNoFault(await server.api('GET', '/files', { query: { [field]: value.toWellFormed() } }), `${field}=${JSON.stringify(value.slice(0, 40))}`);
+      expectNoFault(
+        await server.api('GET', '/files', { query: { [field]: value.toWellFormed() } }),
+        `${field}=${JSON.stringify(value.slice(0, 40))}`,
+      );
       expect(performance.now() - begun, `${field}=${value.slice(0, 40)}`).toBeLessThan(3000);
     }
   });
@@ -80,7 +99,10 @@ describe('SQL, patterns and worse in every parameter (29)', () => {
         ['POST', `/projects/${id}/rotate-signing-key`, undefined],
         ['GET', `/files/folders?folder=${id}`, undefined],
       ] as const) {
-        expectNoFault(await server.api(method, path, json === undefined ? {} : { json }), `${method} ${path.slice(0, 80)}`);
+        expectNoFault(
+          await server.api(method, path, json === undefined ? {} : { json }),
+          `${method} ${path.slice(0, 80)}`,
+        );
       }
       expect((await serve(server, `/f/${id}`)).status).toBeLessThan(500);
       expect((await tus(server, 'HEAD', `${TUS}/${id}`)).status).toBeLessThan(500);
@@ -102,7 +124,8 @@ describe('SQL, patterns and worse in every parameter (29)', () => {
         ['POST', '/files/bulk', { action: 'delete', items: [{ id: value }] }],
         ['POST', '/files/bulk', { action: 'update', items: [{ id: file.id, metadata: { [value]: value } }] }],
       ];
-      for (const [method, path, json] of bodies) expectNoFault(await server.api(method, path, { json }), `${method} ${path} ${what}`);
+      for (const [method, path, json] of bodies)
+        expectNoFault(await server.api(method, path, { json }), `${method} ${path} ${what}`);
       expectNoFault(await server.api('PATCH', `/files/${file.id}`, { json: { metadata: {}, tags: [] } }), 'tidy');
     }
   });
@@ -110,18 +133,34 @@ describe('SQL, patterns and worse in every parameter (29)', () => {
   it('as headers of tus, of checksums and of idempotency', async () => {
     for (const value of NASTY) {
       const header = value.replace(/[^\x20-\x7e]/g, '?');
-      for (const name of ['upload-length', 'upload-metadata', 'upload-concat', 'upload-defer-length', 'upload-checksum', 'idempotency-key']) {
+      for (const name of [
+        'upload-length',
+        'upload-metadata',
+        'upload-concat',
+        'upload-defer-length',
+        'upload-checksum',
+        'idempotency-key',
+      ]) {
         const answer = await tus(server, 'POST', TUS, { headers: { 'upload-length': '1', [name]: header } });
         expect(answer.status, `${name}: ${header.slice(0, 40)}`).toBeLessThan(500);
       }
-      for (const name of ['content-digest', 'x-checksum-sha256', 'range', 'if-none-match', 'if-range', 'content-type']) {
+      for (const name of [
+        'content-digest',
+        'x-checksum-sha256',
+        'range',
+        'if-none-match',
+        'if-range',
+        'content-type',
+      ]) {
         const answer = await postRaw(server, 'x', { path: `headers/${unique()}`, headers: { [name]: header } });
         expect(answer.status, `${name}: ${header.slice(0, 40)}`).toBeLessThan(500);
         expect((await serve(server, file.url, { headers: { [name]: header } })).status, name).toBeLessThan(500);
       }
       const metadata = tusMetadata({ filename: value, filetype: value, path: value, visibility: value, more: value });
       if (metadata.length < 12_000) {
-        const answer = await tus(server, 'POST', TUS, { headers: { 'upload-length': '1', 'upload-metadata': metadata } });
+        const answer = await tus(server, 'POST', TUS, {
+          headers: { 'upload-length': '1', 'upload-metadata': metadata },
+        });
         expect(answer.status, `metadata ${header.slice(0, 40)}`).toBeLessThan(500);
       }
     }
@@ -145,7 +184,10 @@ describe('log injection (29)', () => {
     await postRaw(server, 'x', { path: `log\n${forged}` });
     await postForm(server, 'x', { fileName: `log\n${forged}` });
     await initUpload(server, { fileName: `log\n${forged}`, size: 1 });
-    await rawExchange(server.url, requestHead('GET', '/api/v1/files', { 'x-request-id': `x ${forged}`, 'user-agent': `\t${forged}` }));
+    await rawExchange(
+      server.url,
+      requestHead('GET', '/api/v1/files', { 'x-request-id': `x ${forged}`, 'user-agent': `\t${forged}` }),
+    );
     for (const line of server.logs.split('\n')) expect(line.startsWith(forged), line).toBe(false);
     expect(server.logs, 'nor does it move the cursor of a terminal').not.toContain('\u001b[');
   });
@@ -153,7 +195,7 @@ describe('log injection (29)', () => {
   it('an escape sequence in a name does not reach the terminal', async () => {
     await server.api('GET', `/files/${encodeURIComponent('\u001b[2J\u001b]0;owned\u0007')}`);
     await postRaw(server, 'x', { path: 'esc\u001b[31m' });
-    expect(server.logs).not.toMatch(/[\u001b\u0007]\]?0?;?owned/);
+    for (const control of ['\u001b', '\u0007', '\u009b']) expect(server.logs).not.toContain(control);
   });
 });
 
@@ -171,7 +213,9 @@ describe('prototype pollution and mass assignment (22, 28)', () => {
     expectNoFault(answer, body);
     const fresh = await put(server, 'x', { path: `polluted/${unique()}` });
     expect(JSON.stringify(fresh), 'nothing else has caught it').not.toContain('polluted":"yes');
-    expect(JSON.stringify((await server.api('GET', '/files')).body).match(/polluted":"yes/g)?.length ?? 0).toBeLessThanOrEqual(1);
+    expect(
+      JSON.stringify((await server.api('GET', '/files')).body).match(/polluted":"yes/g)?.length ?? 0,
+    ).toBeLessThanOrEqual(1);
     await raw('PATCH', `/files/${file.id}`, '{"metadata":{},"tags":[]}');
   });
 
@@ -232,7 +276,9 @@ describe('prototype pollution and mass assignment (22, 28)', () => {
   it('another project’s id in query, form or body is not found', async () => {
     const projectId = 'prj_00000000000000000000000000';
     expect([400, 403, 404]).toContain((await server.api('GET', '/files', { query: { projectId } })).status);
-    expect([400, 403, 404]).toContain((await server.api('POST', '/uploads/init', { json: { fileName: 'x', size: 1, projectId } })).status);
+    expect([400, 403, 404]).toContain(
+      (await server.api('POST', '/uploads/init', { json: { fileName: 'x', size: 1, projectId } })).status,
+    );
     const path = `foreign/${unique()}`;
     const answer = await server.api('POST', '/files', { body: 'x', query: { path, projectId } });
     expect([400, 403, 404]).toContain(answer.status);
@@ -241,12 +287,19 @@ describe('prototype pollution and mass assignment (22, 28)', () => {
 });
 
 describe('content types that an address does not read', () => {
-  it.each(['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/json; charset=utf-7', ''])(
-    '%s in place of JSON is refused, or read as JSON',
-    async (type) => {
-      const body = JSON.stringify({ fileName: 'x', size: 1 });
-      const answer = await server.api('POST', '/uploads/init', { body: Buffer.from(body), headers: { 'content-type': type } });
-      expect([201, 400, 415]).toContain(answer.status);
-    },
-  );
+  it.each([
+    'text/plain',
+    'application/xml',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/json; charset=utf-7',
+    '',
+  ])('%s in place of JSON is refused, or read as JSON', async (type) => {
+    const body = JSON.stringify({ fileName: 'x', size: 1 });
+    const answer = await server.api('POST', '/uploads/init', {
+      body: Buffer.from(body),
+      headers: { 'content-type': type },
+    });
+    expect([201, 400, 415]).toContain(answer.status);
+  });
 });

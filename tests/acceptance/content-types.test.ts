@@ -1,7 +1,7 @@
 import { deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DOOR_NAMES, DOORS } from '../support/doors.ts';
 import { directUpload } from '../support/direct.ts';
+import { DOOR_NAMES, DOORS } from '../support/doors.ts';
 import { download, postForm, put, serve } from '../support/files.ts';
 import { unique } from '../support/random.ts';
 import { type Server, startServer } from '../support/server.ts';
@@ -26,7 +26,11 @@ const PNG = Buffer.concat([
 ]);
 const GIF = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
 const PDF = Buffer.from('%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF');
-const JPEG = Buffer.concat([Buffer.from('ffd8ffe000104a46494600010100000100010000', 'hex'), Buffer.alloc(64), Buffer.from('ffd9', 'hex')]);
+const JPEG = Buffer.concat([
+  Buffer.from('ffd8ffe000104a46494600010100000100010000', 'hex'),
+  Buffer.alloc(64),
+  Buffer.from('ffd9', 'hex'),
+]);
 const ZIP = Buffer.concat([Buffer.from('504b0506', 'hex'), Buffer.alloc(18)]);
 
 /** Contents that run script when a browser opens them as what they are. */
@@ -38,13 +42,29 @@ const ACTIVE: [string, string | Buffer][] = [
   ['HTML in UTF-16', Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(`<html>${SCRIPT}`, 'utf16le')])],
   ['HTML in upper case', `<HTML><BODY onload="alert(1)">`],
   ['SVG', `<svg xmlns="http://www.w3.org/2000/svg">${SCRIPT}</svg>`],
-  ['SVG after an XML declaration', `<?xml version="1.0"?><!DOCTYPE svg><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`],
+  [
+    'SVG after an XML declaration',
+    `<?xml version="1.0"?><!DOCTYPE svg><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`,
+  ],
   ['XHTML', `<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></html>`],
   ['XML with a stylesheet', `<?xml version="1.0"?><?xml-stylesheet type="text/xsl" href="/f/x"?><a/>`],
   ['XML with XHTML inside', `<a xmlns:h="http://www.w3.org/1999/xhtml"><h:script>alert(1)</h:script></a>`],
-  ['MathML', `<math xmlns="http://www.w3.org/1998/Math/MathML"><maction actiontype="statusline" xlink:href="javascript:alert(1)">x</maction></math>`],
+  [
+    'MathML',
+    `<math xmlns="http://www.w3.org/1998/Math/MathML"><maction actiontype="statusline" xlink:href="javascript:alert(1)">x</maction></math>`,
+  ],
 ];
-const DECLARED = ['text/html', 'image/svg+xml', 'application/xhtml+xml', 'text/xml', 'application/xml', 'image/png', 'text/plain', 'application/octet-stream', ''];
+const DECLARED = [
+  'text/html',
+  'image/svg+xml',
+  'application/xhtml+xml',
+  'text/xml',
+  'application/xml',
+  'image/png',
+  'text/plain',
+  'application/octet-stream',
+  '',
+];
 
 const everyView = async (file: FileInfo): Promise<[string, Awaited<ReturnType<typeof serve>>][]> => {
   const signed = await server.api<SignedUrl>('POST', `/files/${file.id}/signed-url`, { json: { expiresIn: 60 } });
@@ -71,10 +91,16 @@ describe('what can run script never runs on our origin', () => {
     for (const [view, served] of await everyView(file)) expectInert(served, view);
   });
 
-  it.each(['x.html', 'x.svg', 'x.xhtml', 'x.xml', 'x.htm', 'x.shtml', 'x.html.', 'x.png'])('under the name %s', async (name) => {
-    const file = await put(server, `plain text ${SCRIPT}`, { path: `named/${name}`, contentType: 'text/html; charset=utf-7' });
-    for (const [view, served] of await everyView(file)) expectInert(served, `${name}, ${view}`);
-  });
+  it.each(['x.html', 'x.svg', 'x.xhtml', 'x.xml', 'x.htm', 'x.shtml', 'x.html.', 'x.png'])(
+    'under the name %s',
+    async (name) => {
+      const file = await put(server, `plain text ${SCRIPT}`, {
+        path: `named/${name}`,
+        contentType: 'text/html; charset=utf-7',
+      });
+      for (const [view, served] of await everyView(file)) expectInert(served, `${name}, ${view}`);
+    },
+  );
 
   it('a part of a file (206) and its absence (304) are no way round', async () => {
     const file = await put(server, ACTIVE[0]?.[1] as string, { path: 'active/range.html', contentType: 'text/html' });
@@ -106,9 +132,15 @@ describe('the bytes decide the type; what was declared is kept beside it', () =>
     const files = [
       (await postForm(server, PNG, { path: 'lying/form', contentType: 'text/html' })).data,
       await directUpload(server, PNG, { path: 'lying/direct', contentType: 'text/html' }),
-      (await server.api<FileInfo>('GET', `/files/${await tusUpload(server, PNG, { filename: 'x.html', filetype: 'text/html', path: 'lying/tus' })}`)).data,
+      (
+        await server.api<FileInfo>(
+          'GET',
+          `/files/${await tusUpload(server, PNG, { filename: 'x.html', filetype: 'text/html', path: 'lying/tus' })}`,
+        )
+      ).data,
     ];
-    for (const file of files) expect(file).toMatchObject({ contentType: 'image/png', declaredContentType: 'text/html' });
+    for (const file of files)
+      expect(file).toMatchObject({ contentType: 'image/png', declaredContentType: 'text/html' });
   });
 
   it('HTML declared as a picture is not served as a picture', async () => {
@@ -144,7 +176,9 @@ describe('the bytes decide the type; what was declared is kept beside it', () =>
   it.each(['text/html\r\nx-evil: 1', 'no type', 'a/b; c="', 'x'.repeat(300), '/', 'text/plain; charset="\\"'])(
     'the declared type %j is harmless',
     async (contentType) => {
-      const answer = await server.api<FileInfo>('POST', '/uploads/init', { json: { fileName: 'x', size: 1, contentType } });
+      const answer = await server.api<FileInfo>('POST', '/uploads/init', {
+        json: { fileName: 'x', size: 1, contentType },
+      });
       expect([201, 400]).toContain(answer.status);
       if (answer.status !== 201) return;
       await server.api('DELETE', `/uploads/${(answer.data as unknown as { uploadId: string }).uploadId}`);

@@ -31,16 +31,27 @@ afterAll(() => server.stop());
 
 const begin = (path: string, more = {}): Promise<Multipart> =>
   initMultipart(server, { fileName: 'parts.bin', size, path, ...more });
-const status = async (id: string): Promise<UploadStatus> => (await server.api<UploadStatus>('GET', `/uploads/${id}`)).data;
+const status = async (id: string): Promise<UploadStatus> =>
+  (await server.api<UploadStatus>('GET', `/uploads/${id}`)).data;
 const unfinished = async (): Promise<string[]> => {
-  const page = await server.api<Page<UploadStatus>>('GET', '/uploads', { query: { status: 'unfinished', limit: 1000 } });
+  const page = await server.api<Page<UploadStatus>>('GET', '/uploads', {
+    query: { status: 'unfinished', limit: 1000 },
+  });
   return page.data.items.map(({ id }) => id);
 };
 
 describe('in one piece', () => {
   it('init, PUT, complete gives the file', async () => {
     const body = Buffer.from('direct hello');
-    const init = expectData(await initUpload(server, { fileName: 'hello.txt', size: body.length, contentType: 'text/plain', path: 'one/hello.txt' }), 201);
+    const init = expectData(
+      await initUpload(server, {
+        fileName: 'hello.txt',
+        size: body.length,
+        contentType: 'text/plain',
+        path: 'one/hello.txt',
+      }),
+      201,
+    );
     expect(init.strategy).toBe('single');
     expect(init.uploadId).toMatch(/^upl_/);
     expect(init.url).toMatch(/^http/);
@@ -51,14 +62,23 @@ describe('in one piece', () => {
     expect(await findByPath(server, 'one/hello.txt'), 'nor before complete').toBeUndefined();
     const file = expectData(await completeUpload(server, init.uploadId));
     expectFileShape(file);
-    expect(file).toMatchObject({ path: 'one/hello.txt', declaredContentType: 'text/plain', size: body.length, version: 1 });
+    expect(file).toMatchObject({
+      path: 'one/hello.txt',
+      declaredContentType: 'text/plain',
+      size: body.length,
+      version: 1,
+    });
     await expectIntact(server, file, body);
     expect((await status(init.uploadId)).status).toBe('completed');
   });
 
   it('takes the name where no path is given, and visibility and metadata', async () => {
     const metadata = { from: 'direct', n: [1, { a: null }] };
-    const file = await directUpload(server, Buffer.from('x'), { fileName: 'plain näme.txt', visibility: 'private', metadata });
+    const file = await directUpload(server, Buffer.from('x'), {
+      fileName: 'plain näme.txt',
+      visibility: 'private',
+      metadata,
+    });
     expect(file).toMatchObject({ path: 'plain näme.txt', visibility: 'private', metadata });
   });
 
@@ -133,7 +153,13 @@ describe('in parts', () => {
     expect(missing).toEqual([1, 3]);
     await sendParts(server, upload, bytes, missing);
     const { parts = [] } = await status(upload.uploadId);
-    const file = expectData(await completeUpload(server, upload.uploadId, parts.map(({ partNumber, etag }) => ({ partNumber, etag }))));
+    const file = expectData(
+      await completeUpload(
+        server,
+        upload.uploadId,
+        parts.map(({ partNumber, etag }) => ({ partNumber, etag })),
+      ),
+    );
     await expectIntact(server, file, bytes);
   });
 
@@ -150,10 +176,21 @@ describe('in parts', () => {
   });
 
   it.each([
-    ['a wrong ETag', (parts: { partNumber: number; etag: string }[]) => parts.map((p) => (p.partNumber === 2 ? { ...p, etag: '"0123456789abcdef0123456789abcdef"' } : p))],
-    ['ETags of other parts', (parts: { partNumber: number; etag: string }[]) => parts.map((p, i) => ({ ...p, etag: parts[(i + 1) % 3]?.etag ?? '' }))],
+    [
+      'a wrong ETag',
+      (parts: { partNumber: number; etag: string }[]) =>
+        parts.map((p) => (p.partNumber === 2 ? { ...p, etag: '"0123456789abcdef0123456789abcdef"' } : p)),
+    ],
+    [
+      'ETags of other parts',
+      (parts: { partNumber: number; etag: string }[]) =>
+        parts.map((p, i) => ({ ...p, etag: parts[(i + 1) % 3]?.etag ?? '' })),
+    ],
     ['one part twice', (parts: { partNumber: number; etag: string }[]) => [...parts, ...parts.slice(0, 1)]],
-    ['a part that there is none of', (parts: { partNumber: number; etag: string }[]) => [...parts, { partNumber: 4, etag: '"x"' }]],
+    [
+      'a part that there is none of',
+      (parts: { partNumber: number; etag: string }[]) => [...parts, { partNumber: 4, etag: '"x"' }],
+    ],
   ])('completed with %s is refused, and can be completed rightly', async (_, alter) => {
     const path = `parts/${unique()}`;
     const upload = await begin(path);
@@ -170,14 +207,22 @@ describe('in parts', () => {
     expectData(await completeUpload(server, upload.uploadId, bare));
   });
 
-  it.each([[[0]], [[4]], [[-1]], [[1.5]], [['1']], [[]], ['1'], [null], [Array.from({ length: 10_001 }, () => 1)], [[2 ** 53]]])(
-    'signing the parts %j is refused',
-    async (numbers) => {
-      const upload = await begin(`parts/${unique()}`);
-      expectRefused(await signParts(server, upload.uploadId, numbers), 400, 413, 422);
-      await server.api('DELETE', `/uploads/${upload.uploadId}`);
-    },
-  );
+  it.each([
+    [[0]],
+    [[4]],
+    [[-1]],
+    [[1.5]],
+    [['1']],
+    [[]],
+    ['1'],
+    [null],
+    [Array.from({ length: 10_001 }, () => 1)],
+    [[2 ** 53]],
+  ])('signing the parts %j is refused', async (numbers) => {
+    const upload = await begin(`parts/${unique()}`);
+    expectRefused(await signParts(server, upload.uploadId, numbers), 400, 413, 422);
+    await server.api('DELETE', `/uploads/${upload.uploadId}`);
+  });
 });
 
 describe('what is declared', () => {
@@ -214,7 +259,10 @@ describe('what is declared', () => {
   });
 
   it.each(['{', '[]', '"x"', 'null', ''])('init with the body %j is refused', async (body) => {
-    expectRefused(await server.api('POST', '/uploads/init', { body, headers: { 'content-type': 'application/json' } }), 400);
+    expectRefused(
+      await server.api('POST', '/uploads/init', { body, headers: { 'content-type': 'application/json' } }),
+      400,
+    );
   });
 });
 

@@ -16,7 +16,9 @@ afterAll(() => server.stop());
 const bulk = (action: string, items: unknown): Promise<Answer<BulkResults>> =>
   server.api<BulkResults>('POST', '/files/bulk', { json: { action, items } });
 const some = (count: number, folder = unique('bulk')): Promise<FileInfo[]> =>
-  concurrently(Array.from({ length: count }), 16, (_, index) => put(server, `${folder} ${index}`, { path: `${folder}/${index}` }));
+  concurrently(Array.from({ length: count }), 16, (_, index) =>
+    put(server, `${folder} ${index}`, { path: `${folder}/${index}` }),
+  );
 const ids = (files: FileInfo[]): { id: string }[] => files.map(({ id }) => ({ id }));
 
 /** Every item has its result, in the order asked. */
@@ -24,7 +26,10 @@ function expectResults(answer: Answer<BulkResults>, wanted: [string, boolean][])
   const { results } = expectData(answer, 200);
   expect(results.map(({ id, ok }) => [id, ok])).toEqual(wanted);
   for (const result of results.filter(({ ok }) => !ok)) {
-    expect(result.error).toMatchObject({ error: expect.stringMatching(/^[a-z_]+$/), message: expect.stringMatching(/\S/) });
+    expect(result.error).toMatchObject({
+      error: expect.stringMatching(/^[a-z_]+$/),
+      message: expect.stringMatching(/\S/),
+    });
     expect(result.file).toBeUndefined();
   }
   return results;
@@ -38,7 +43,8 @@ describe('POST /files/bulk', () => {
     expectResults(await bulk('delete', items), wanted);
     expect(await findByPath(server, files[0]?.path as string)).toBeUndefined();
     expectResults(await bulk('restore', items), wanted);
-    for (const [index, file] of files.entries()) await expectIntact(server, file, Buffer.from(`${file.path.split('/')[0]} ${index}`));
+    for (const [index, file] of files.entries())
+      await expectIntact(server, file, Buffer.from(`${file.path.split('/')[0]} ${index}`));
     expectResults(await bulk('purge', items), wanted);
     for (const { id } of files) expectRefused(await server.api('GET', `/files/${id}`), 404);
   });
@@ -47,7 +53,10 @@ describe('POST /files/bulk', () => {
     const files = await some(4);
     const to = unique('to');
     const copied = expectResults(
-      await bulk('copy', files.map(({ id }, index) => ({ id, path: `${to}/copy-${index}` }))),
+      await bulk(
+        'copy',
+        files.map(({ id }, index) => ({ id, path: `${to}/copy-${index}` })),
+      ),
       files.map(({ id }) => [id, true]),
     );
     for (const [index, { file }] of copied.entries()) {
@@ -55,7 +64,10 @@ describe('POST /files/bulk', () => {
       expect(file?.id).not.toBe(files[index]?.id);
     }
     const moved = expectResults(
-      await bulk('move', files.map(({ id }, index) => ({ id, path: `${to}/moved-${index}` }))),
+      await bulk(
+        'move',
+        files.map(({ id }, index) => ({ id, path: `${to}/moved-${index}` })),
+      ),
       files.map(({ id }) => [id, true]),
     );
     expect(moved.map(({ file }) => file?.path)).toEqual(files.map((_, index) => `${to}/moved-${index}`));
@@ -66,13 +78,26 @@ describe('POST /files/bulk', () => {
     const files = await some(3);
     const folder = files[0]?.path.split('/')[0];
     const [a, b, c] = files as [FileInfo, FileInfo, FileInfo];
-    expectResults(await bulk('move', [{ id: a.id, path: b.path }, { id: c.id, path: `${folder}/free` }]), [
-      [a.id, false],
-      [c.id, true],
+    expectResults(
+      await bulk('move', [
+        { id: a.id, path: b.path },
+        { id: c.id, path: `${folder}/free` },
+      ]),
+      [
+        [a.id, false],
+        [c.id, true],
+      ],
+    );
+    const wrong = await bulk('move', [
+      { id: a.id, path: '../out' },
+      { id: b.id, path: `${folder}/free-2` },
     ]);
-    const wrong = await bulk('move', [{ id: a.id, path: '../out' }, { id: b.id, path: `${folder}/free-2` }]);
     // A path of the wrong form may be that item's error, or a fault of the whole request: then nothing is done.
-    if (wrong.status === 200) expectResults(wrong, [[a.id, false], [b.id, true]]);
+    if (wrong.status === 200)
+      expectResults(wrong, [
+        [a.id, false],
+        [b.id, true],
+      ]);
     else {
       expectRefused(wrong, 400);
       expect((await server.api<FileInfo>('GET', `/files/${b.id}`)).data.path).toBe(b.path);
@@ -82,7 +107,13 @@ describe('POST /files/bulk', () => {
   it('two items that want one path: one gets it', async () => {
     const [a, b] = (await some(2)) as [FileInfo, FileInfo];
     const goal = `${unique('goal')}/x`;
-    const { results } = expectData(await bulk('move', [{ id: a.id, path: goal }, { id: b.id, path: goal }]), 200);
+    const { results } = expectData(
+      await bulk('move', [
+        { id: a.id, path: goal },
+        { id: b.id, path: goal },
+      ]),
+      200,
+    );
     expect(results.filter(({ ok }) => ok)).toHaveLength(1);
   });
 
@@ -101,14 +132,20 @@ describe('POST /files/bulk', () => {
       { id: b.id, visibility: 'private' },
       { id: NOBODY, tags: [] },
     ];
-    const results = expectResults(await bulk('update', items), [[a.id, true], [b.id, true], [NOBODY, false]]);
+    const results = expectResults(await bulk('update', items), [
+      [a.id, true],
+      [b.id, true],
+      [NOBODY, false],
+    ]);
     expect(results[0]?.file).toMatchObject({ tags: ['x'], metadata: { a: 1 } });
     expect(results[1]?.file).toMatchObject({ visibility: 'private' });
   });
 
   it('takes 1,000 items, and answers soon', async () => {
     const files = await some(200);
-    const items = Array.from({ length: 1000 }, (_, index) => ({ id: index < 200 ? (files[index]?.id as string) : `${NOBODY.slice(0, -4)}${index}`.slice(0, 31) }));
+    const items = Array.from({ length: 1000 }, (_, index) => ({
+      id: index < 200 ? (files[index]?.id as string) : `${NOBODY.slice(0, -4)}${index}`.slice(0, 31),
+    }));
     const begun = performance.now();
     const { results } = expectData(await bulk('delete', items), 200);
     expect(performance.now() - begun).toBeLessThan(15_000);
@@ -139,6 +176,9 @@ describe('POST /files/bulk', () => {
   });
 
   it('is for those with a key', async () => {
-    expectRefused(await server.api('POST', '/files/bulk', { json: { action: 'delete', items: [{ id: 'x' }] }, key: null }), 401);
+    expectRefused(
+      await server.api('POST', '/files/bulk', { json: { action: 'delete', items: [{ id: 'x' }] }, key: null }),
+      401,
+    );
   });
 });

@@ -13,10 +13,13 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const get = (id: string): Promise<Answer<FileInfo>> => server.api<FileInfo>('GET', `/files/${id}`);
-const patch = (id: string, json: unknown): Promise<Answer<FileInfo>> => server.api<FileInfo>('PATCH', `/files/${id}`, { json });
-const copy = (id: string, path: string): Promise<Answer<FileInfo>> => server.api<FileInfo>('POST', `/files/${id}/copy`, { json: { path } });
+const patch = (id: string, json: unknown): Promise<Answer<FileInfo>> =>
+  server.api<FileInfo>('PATCH', `/files/${id}`, { json });
+const copy = (id: string, path: string): Promise<Answer<FileInfo>> =>
+  server.api<FileInfo>('POST', `/files/${id}/copy`, { json: { path } });
 const trash = (id: string): Promise<Answer<unknown>> => server.api('DELETE', `/files/${id}`);
-const purge = (id: string): Promise<Answer<unknown>> => server.api('DELETE', `/files/${id}`, { query: { permanent: true } });
+const purge = (id: string): Promise<Answer<unknown>> =>
+  server.api('DELETE', `/files/${id}`, { query: { permanent: true } });
 const restore = (id: string): Promise<Answer<FileInfo>> => server.api<FileInfo>('POST', `/files/${id}/restore`);
 
 describe('rename and move', () => {
@@ -24,7 +27,13 @@ describe('rename and move', () => {
     const file = await put(server, 'moving', { path: 'move/a.txt' });
     const renamed = expectData(await patch(file.id, { name: 'b – neu.txt' }));
     expectFileShape(renamed);
-    expect(renamed).toMatchObject({ id: file.id, key: file.key, name: 'b – neu.txt', path: 'move/b – neu.txt', version: 1 });
+    expect(renamed).toMatchObject({
+      id: file.id,
+      key: file.key,
+      name: 'b – neu.txt',
+      path: 'move/b – neu.txt',
+      version: 1,
+    });
     expect(Date.parse(renamed.updatedAt)).toBeGreaterThanOrEqual(Date.parse(file.updatedAt));
     const moved = expectData(await patch(file.id, { path: 'elsewhere/deep/c.txt' }));
     expect(moved).toMatchObject({ id: file.id, key: file.key, name: 'c.txt', path: 'elsewhere/deep/c.txt' });
@@ -34,7 +43,10 @@ describe('rename and move', () => {
   });
 
   it('onto a path that is taken is 409, and both stay', async () => {
-    const [one, two] = [await put(server, 'one', { path: 'taken/one' }), await put(server, 'two', { path: 'taken/two' })];
+    const [one, two] = [
+      await put(server, 'one', { path: 'taken/one' }),
+      await put(server, 'two', { path: 'taken/two' }),
+    ];
     expect(expectRefused(await patch(one.id, { path: 'taken/two' }), 409).error).toBe('path_taken');
     expectRefused(await patch(one.id, { name: 'two' }), 409);
     await expectIntact(server, expectData(await get(one.id)), Buffer.from('one'));
@@ -68,7 +80,10 @@ describe('metadata and tags', () => {
 
   it('come back as they went in', async () => {
     const file = await put(server, 'x', { path: 'meta/x' });
-    const json = { metadata: { deep: { list: [1, 'zwei', null, { x: true }] }, 'kéy': 1e21, tiny: 5e-324, emoji: '👩‍👩‍👧' }, tags: ['b', 'a', 'ü'] };
+    const json = {
+      metadata: { deep: { list: [1, 'zwei', null, { x: true }] }, kéy: 1e21, tiny: 5e-324, emoji: '👩‍👩‍👧' },
+      tags: ['b', 'a', 'ü'],
+    };
     const changed = expectData(await patch(file.id, json));
     expect(changed.metadata).toEqual(json.metadata);
     expect([...changed.tags].sort()).toEqual(['a', 'b', 'ü']);
@@ -117,7 +132,9 @@ describe('metadata and tags', () => {
 
   it('changed by many at once end as one of them', async () => {
     const file = await put(server, 'x', { path: 'meta/race' });
-    const answers = await times(20, (index) => patch(file.id, { metadata: { index, filler: 'x'.repeat(1000) }, tags: [`t${index}`] }));
+    const answers = await times(20, (index) =>
+      patch(file.id, { metadata: { index, filler: 'x'.repeat(1000) }, tags: [`t${index}`] }),
+    );
     for (const { status } of answers) expect([200, 409]).toContain(status);
     const after = expectData(await get(file.id));
     expect(after.tags).toEqual([`t${after.metadata.index}`]);
@@ -132,14 +149,24 @@ describe('copy', () => {
     expectFileShape(made);
     expect(made.id).not.toBe(file.id);
     expect(made.key).not.toBe(file.key);
-    expect(made).toMatchObject({ path: 'copy/b.txt', version: 1, sha256: sha256(Buffer.from('copy me')), metadata: { a: 1 }, tags: ['t'], visibility: 'public' });
+    expect(made).toMatchObject({
+      path: 'copy/b.txt',
+      version: 1,
+      sha256: sha256(Buffer.from('copy me')),
+      metadata: { a: 1 },
+      tags: ['t'],
+      visibility: 'public',
+    });
     await put(server, 'changed', { path: 'copy/a.txt' });
     await expectIntact(server, made, Buffer.from('copy me'));
   });
 
   it('lives on when the original is purged, and the other way round', async () => {
     const file = await put(server, 'survivor', { path: 'copy/original' });
-    const [one, two] = [expectData(await copy(file.id, 'copy/one'), 201), expectData(await copy(file.id, 'copy/two'), 201)];
+    const [one, two] = [
+      expectData(await copy(file.id, 'copy/one'), 201),
+      expectData(await copy(file.id, 'copy/two'), 201),
+    ];
     await purge(file.id);
     await expectIntact(server, one, Buffer.from('survivor'));
     await purge(one.id);
@@ -168,7 +195,9 @@ describe('versions', () => {
     expect(back).toMatchObject({ id: first.id, key: first.key, size: 9, sha256: sha256(Buffer.from('version 1')) });
     await expectIntact(server, back, Buffer.from('version 1'));
     expect((await serve(server, `/f/${first.key}`)).bytes.toString()).toBe('version 1');
-    expect((await serve(server, `/f/${first.key}?v=2`)).bytes.toString(), 'nothing is lost by it').toBe('the version 2');
+    expect((await serve(server, `/f/${first.key}?v=2`)).bytes.toString(), 'nothing is lost by it').toBe(
+      'the version 2',
+    );
     expect(expectData(await get(first.id))).toEqual(back);
   });
 
@@ -184,7 +213,11 @@ describe('versions', () => {
   it('leave name, metadata and tags of the file alone', async () => {
     const file = await put(server, '1', { path: 'versions/meta' });
     await patch(file.id, { metadata: { keep: true }, tags: ['keep'] });
-    expect(await put(server, '2', { path: 'versions/meta' })).toMatchObject({ id: file.id, version: 2, tags: ['keep'] });
+    expect(await put(server, '2', { path: 'versions/meta' })).toMatchObject({
+      id: file.id,
+      version: 2,
+      tags: ['keep'],
+    });
   });
 });
 
@@ -253,20 +286,26 @@ describe('trash', () => {
 });
 
 describe('what is not there', () => {
-  it.each(['file_00000000000000000000000000', 'nonsense', '%00', "' or 1=1--", 'a'.repeat(1000), '..', 'bulk', '__proto__'])(
-    '%s is 404 for every verb, and the same 404',
-    async (id) => {
-      const at = `/files/${encodeURIComponent(id)}`;
-      const answers = [
-        await server.api('GET', at),
-        await server.api('PATCH', at, { json: { tags: [] } }),
-        await server.api('DELETE', at),
-        await server.api('POST', `${at}/copy`, { json: { path: 'x' } }),
-        await server.api('POST', `${at}/restore`),
-        await server.api('POST', `${at}/signed-url`, { json: {} }),
-        await server.api('GET', `${at}/versions`),
-      ];
-      for (const answer of answers) expectRefused(answer, 400, 404, 405, 414);
-    },
-  );
+  it.each([
+    'file_00000000000000000000000000',
+    'nonsense',
+    '%00',
+    "' or 1=1--",
+    'a'.repeat(1000),
+    '..',
+    'bulk',
+    '__proto__',
+  ])('%s is 404 for every verb, and the same 404', async (id) => {
+    const at = `/files/${encodeURIComponent(id)}`;
+    const answers = [
+      await server.api('GET', at),
+      await server.api('PATCH', at, { json: { tags: [] } }),
+      await server.api('DELETE', at),
+      await server.api('POST', `${at}/copy`, { json: { path: 'x' } }),
+      await server.api('POST', `${at}/restore`),
+      await server.api('POST', `${at}/signed-url`, { json: {} }),
+      await server.api('GET', `${at}/versions`),
+    ];
+    for (const answer of answers) expectRefused(answer, 400, 404, 405, 414);
+  });
 });

@@ -6,14 +6,20 @@ import { unique } from '../support/random.ts';
 import { type Server, startServer } from '../support/server.ts';
 import type { FileInfo, Folder, Page } from '../support/wire.ts';
 
-const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==', 'base64');
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==',
+  'base64',
+);
 const GIF = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
 
 let server: Server;
 beforeAll(async () => {
   server = await startServer();
   await concurrently(Array.from({ length: 60 }), 8, (_, index) =>
-    put(server, 'x'.repeat(index * 10), { path: `many/${String(index).padStart(3, '0')}.txt`, contentType: 'text/plain' }),
+    put(server, 'x'.repeat(index * 10), {
+      path: `many/${String(index).padStart(3, '0')}.txt`,
+      contentType: 'text/plain',
+    }),
   );
   await put(server, 'deep', { path: 'many/below/deep.txt' });
   await put(server, 'deeper', { path: 'many/below/further/deeper.txt' });
@@ -46,7 +52,10 @@ describe('pages', () => {
 
   it.each([
     ['limit', ['0', '-1', '1001', 'ten', '1.5', '', '1e3', '99999999999999999999']],
-    ['cursor', ['nonsense', '%00', 'eyJ9', 'bnVsbA', Buffer.from('{"id":{"$gt":""}}').toString('base64url'), 'x'.repeat(5000)]],
+    [
+      'cursor',
+      ['nonsense', '%00', 'eyJ9', 'bnVsbA', Buffer.from('{"id":{"$gt":""}}').toString('base64url'), 'x'.repeat(5000)],
+    ],
   ])('with a wrong %s are 400', async (name, values) => {
     for (const value of values) expectRefused(await list({ [name]: value }), 400);
   });
@@ -61,7 +70,9 @@ describe('pages', () => {
     'by %s stay stable while files come and go',
     async (sort) => {
       const folder = `stable/${unique()}`;
-      await concurrently(Array.from({ length: 25 }), 8, (_, index) => put(server, 's'.repeat(1 + (index % 5)), { path: `${folder}/f${index}` }));
+      await concurrently(Array.from({ length: 25 }), 8, (_, index) =>
+        put(server, 's'.repeat(1 + (index % 5)), { path: `${folder}/f${index}` }),
+      );
       const before = (await listAll(server, { folder, sort })).map(({ id }) => id);
       const seen: string[] = [];
       let cursor: string | null = null;
@@ -81,7 +92,9 @@ describe('pages', () => {
 
   it('stay whole when many files share the value that is sorted by', async () => {
     const folder = `ties/${unique()}`;
-    await concurrently(Array.from({ length: 30 }), 8, (_, index) => put(server, 'same', { path: `${folder}/${index}/same.txt` }));
+    await concurrently(Array.from({ length: 30 }), 8, (_, index) =>
+      put(server, 'same', { path: `${folder}/${index}/same.txt` }),
+    );
     for (const sort of ['size', '-size', 'name', '-name']) {
       const all = (await listAll(server, { folder, recursive: true, sort, limit: 7 })).map(({ id }) => id);
       expect(new Set(all).size).toBe(30);
@@ -103,7 +116,9 @@ describe('orders', () => {
       const up = (await listAll(server, { folder: 'many', sort: field })).map(of);
       const sorted = [...up].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
       expect(up, field).toEqual(sorted);
-      expect((await listAll(server, { folder: 'many', sort: `-${field}` })).map(of), `-${field}`).toEqual([...sorted].reverse());
+      expect((await listAll(server, { folder: 'many', sort: `-${field}` })).map(of), `-${field}`).toEqual(
+        [...sorted].reverse(),
+      );
     }
   });
 
@@ -156,7 +171,11 @@ describe('filters', () => {
   });
 
   it('size: at least and at most, both included', async () => {
-    expect((await paths({ folder: 'many', minSize: 100, maxSize: 120 })).sort()).toEqual(['many/010.txt', 'many/011.txt', 'many/012.txt']);
+    expect((await paths({ folder: 'many', minSize: 100, maxSize: 120 })).sort()).toEqual([
+      'many/010.txt',
+      'many/011.txt',
+      'many/012.txt',
+    ]);
     expect(await paths({ folder: 'many', maxSize: 0 })).toEqual(['many/000.txt']);
     for (const wrong of ['-1', 'x', '1.5', '9007199254740993']) expectRefused(await list({ minSize: wrong }), 400);
   });
@@ -168,7 +187,8 @@ describe('filters', () => {
     expect(await paths({ folder: 'time', createdAfter: iso(-1000), createdBefore: iso(1000) })).toEqual(['time/x']);
     expect(await paths({ folder: 'time', createdAfter: iso(1000) })).toEqual([]);
     expect(await paths({ folder: 'time', createdBefore: iso(-1000) })).toEqual([]);
-    for (const wrong of ['yesterday', '2026-13-01T00:00:00Z', '1', "'; select 1"]) expectRefused(await list({ createdAfter: wrong }), 400);
+    for (const wrong of ['yesterday', '2026-13-01T00:00:00Z', '1', "'; select 1"])
+      expectRefused(await list({ createdAfter: wrong }), 400);
   });
 
   it('tag', async () => {

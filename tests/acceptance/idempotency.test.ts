@@ -5,7 +5,7 @@ import { completeUpload, initUpload, putSigned } from '../support/direct.ts';
 import { expectIntact, findByPath, listAll, postForm, postRaw, put, versionsOf } from '../support/files.ts';
 import { patternBytes, unique } from '../support/random.ts';
 import { type Server, startServer } from '../support/server.ts';
-import { tus, tusMetadata, TUS } from '../support/tus.ts';
+import { TUS, tus, tusMetadata } from '../support/tus.ts';
 import type { FileInfo } from '../support/wire.ts';
 
 let server: Server;
@@ -40,7 +40,11 @@ describe('POST /files', () => {
     const key = unique();
     expectData(await postRaw(server, 'one', { path: 'idem/here', ...withKey(key) }), 201);
     expectRefused(await postRaw(server, 'one', { path: 'idem/there', ...withKey(key) }), 409, 422);
-    expectRefused(await postRaw(server, 'one', { path: 'idem/here', visibility: 'private', ...withKey(key) }), 409, 422);
+    expectRefused(
+      await postRaw(server, 'one', { path: 'idem/here', visibility: 'private', ...withKey(key) }),
+      409,
+      422,
+    );
     expect(await findByPath(server, 'idem/there')).toBeUndefined();
   });
 
@@ -75,7 +79,9 @@ describe('POST /files', () => {
 
   it('twenty at once with different bodies make one file, whole', async () => {
     const key = unique();
-    const answers = await times(20, (index) => postRaw(server, `body ${index}`, { path: 'idem/clash', ...withKey(key) }));
+    const answers = await times(20, (index) =>
+      postRaw(server, `body ${index}`, { path: 'idem/clash', ...withKey(key) }),
+    );
     const winners = answers.flatMap(({ status }, index) => (status === 201 ? [index] : []));
     expect(winners).toHaveLength(1);
     for (const { status } of answers) expect([201, 409, 422]).toContain(status);
@@ -107,7 +113,10 @@ describe('other POSTs that create', () => {
   it('init gives one upload for one key', async () => {
     const key = unique();
     const json = { fileName: 'x', size: 5, path: 'idem/init' };
-    const [first, second] = [await initUpload(server, json, { 'idempotency-key': key }), await initUpload(server, json, { 'idempotency-key': key })];
+    const [first, second] = [
+      await initUpload(server, json, { 'idempotency-key': key }),
+      await initUpload(server, json, { 'idempotency-key': key }),
+    ];
     expect(second.body).toEqual(first.body);
     expectRefused(await initUpload(server, { ...json, size: 6 }, { 'idempotency-key': key }), 409, 422);
     await putSigned(first.data.url as string, Buffer.from('12345'), first.data.headers);
@@ -117,7 +126,9 @@ describe('other POSTs that create', () => {
   it('init ten times at once gives one upload', async () => {
     const key = unique();
     const path = `idem/${key}`;
-    const answers = await times(10, () => initUpload(server, { fileName: 'x', size: 5, path }, { 'idempotency-key': key }));
+    const answers = await times(10, () =>
+      initUpload(server, { fileName: 'x', size: 5, path }, { 'idempotency-key': key }),
+    );
     for (const { status } of answers) expect([201, 409]).toContain(status);
     const ids = answers.filter(({ status }) => status === 201).map(({ data }) => data.uploadId);
     expect(new Set(ids).size).toBe(1);
@@ -132,7 +143,9 @@ describe('other POSTs that create', () => {
     expect(first.status).toBe(201);
     expect(second.body).toEqual(first.body);
     expectRefused(await copy('idem/elsewhere'), 409, 422);
-    expect((await listAll(server, { folder: 'idem' })).filter(({ path }) => path.startsWith('idem/copy'))).toHaveLength(1);
+    expect((await listAll(server, { folder: 'idem' })).filter(({ path }) => path.startsWith('idem/copy'))).toHaveLength(
+      1,
+    );
   });
 
   it('one key for two routes never replays the answer of the other', async () => {

@@ -10,5 +10,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe('10,000 small files of odd names', () => {
-  it.each(DOOR_NAMES)('through the door %s are all listed and all identical', (door) => expectManySmallFiles(server, door, 10_000));
+  it.each(DOOR_NAMES)('through the door %s are all listed and all identical', (door) =>
+    expectManySmallFiles(server, door, 10_000),
+  );
 });

@@ -11,5 +11,7 @@ afterAll(() => server.stop());
 
 // The soak suite does the same with 10,000.
 describe('300 small files of odd names', () => {
-  it.each(DOOR_NAMES)('through the door %s are all listed and all identical', (door) => expectManySmallFiles(server, door, 300));
+  it.each(DOOR_NAMES)('through the door %s are all listed and all identical', (door) =>
+    expectManySmallFiles(server, door, 300),
+  );
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DOOR_NAMES, DOORS } from '../support/doors.ts';
 import { initUpload } from '../support/direct.ts';
+import { DOOR_NAMES, DOORS } from '../support/doors.ts';
 import { expectIntact, expectSame, listAll, postForm, postRaw, put, serve } from '../support/files.ts';
 import { anyText, FORBIDDEN_PATHS, ODD_PATHS } from '../support/odd-names.ts';
 import { unique } from '../support/random.ts';
@@ -51,7 +51,10 @@ describe('odd names that are names', () => {
     ['a folder and a file of one name', 'twins/same', 'twins/same/inside'],
     ['backslash and slash', 'twins/x\\y', 'twins/x/y'],
   ])('twins by %s are two files', async (_, one, other) => {
-    const [first, second] = [await put(server, `1 ${one}`, { path: one }), await put(server, `2 ${other}`, { path: other })];
+    const [first, second] = [
+      await put(server, `1 ${one}`, { path: one }),
+      await put(server, `2 ${other}`, { path: other }),
+    ];
     expect(second.id).not.toBe(first.id);
     await expectIntact(server, first, Buffer.from(`1 ${one}`));
     await expectIntact(server, second, Buffer.from(`2 ${other}`));
@@ -81,7 +84,13 @@ describe('paths that lead elsewhere or name nothing', () => {
   });
 
   it('as the name in a form or in tus never leave the root', async () => {
-    for (const fileName of ['../../../../tmp/carcosa-escape', '/tmp/carcosa-escape', '..', 'a/../../b', 'nul\u0000byte']) {
+    for (const fileName of [
+      '../../../../tmp/carcosa-escape',
+      '/tmp/carcosa-escape',
+      '..',
+      'a/../../b',
+      'nul\u0000byte',
+    ]) {
       const answer = await postForm(server, 'x', { fileName });
       expect([201, 400], short(fileName)).toContain(answer.status);
       const headers = { 'upload-length': '1', 'upload-metadata': tusMetadata({ filename: fileName }) };

@@ -83,15 +83,22 @@ describe('GET /api/v1/openapi.json', () => {
       const inPath = [...path.matchAll(/\{([^}]+)\}/g)].map((match) => match[1]);
       const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
       expect(declared.map(({ name }) => name).sort(), where).toEqual(inPath.sort());
-      expect(declared.every(({ required }) => required === true), where).toBe(true);
+      expect(
+        declared.every(({ required }) => required === true),
+        where,
+      ).toBe(true);
     }
   });
 
   it('gives every operation responses with descriptions, a success among them', () => {
     for (const { where, operation } of operations) {
       const responses = Object.entries(operation.responses);
-      expect(responses.some(([status]) => /^[23]/.test(status)), where).toBe(true);
-      for (const [status, { description }] of responses) expect(typeof description, `${where} ${status}`).toBe('string');
+      expect(
+        responses.some(([status]) => /^[23]/.test(status)),
+        where,
+      ).toBe(true);
+      for (const [status, { description }] of responses)
+        expect(typeof description, `${where} ${status}`).toBe('string');
     }
   });
 
@@ -109,7 +116,10 @@ describe('GET /api/v1/openapi.json', () => {
   it('has no reference that leads nowhere', () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1] as string);
     for (const reference of references) {
-      const steps = reference.replace(/^#\//, '').split('/').map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+      const steps = reference
+        .replace(/^#\//, '')
+        .split('/')
+        .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
       const target = steps.reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], document);
       expect(target, reference).toBeDefined();
     }
@@ -133,7 +143,11 @@ describe('GET /api/v1/openapi.json', () => {
   });
 
   it('is true: a real answer of GET /files fits the schema that it declares', async () => {
-    await server.api('POST', '/files', { query: { path: 'a.txt' }, body: Buffer.from('x'), headers: { 'content-type': 'text/plain' } });
+    await server.api('POST', '/files', {
+      query: { path: 'a.txt' },
+      body: Buffer.from('x'),
+      headers: { 'content-type': 'text/plain' },
+    });
     const listed = operations.find(({ where }) => /^GET \/api\/v1\/files\/?$/.test(where));
     const schema = listed?.operation.responses['200']?.content?.['application/json']?.schema;
     expect(schema).toBeDefined();

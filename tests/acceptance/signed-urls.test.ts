@@ -12,7 +12,11 @@ let server: Server;
 let secret: FileInfo;
 beforeAll(async () => {
   server = await startServer();
-  secret = await put(server, 'for few eyes', { path: 'private/secret – ätsch.txt', visibility: 'private', contentType: 'text/plain' });
+  secret = await put(server, 'for few eyes', {
+    path: 'private/secret – ätsch.txt',
+    visibility: 'private',
+    contentType: 'text/plain',
+  });
 });
 afterAll(() => server.stop());
 
@@ -38,12 +42,16 @@ describe('a private file', () => {
     await expectClosed(`/f/${secret.key}?v=1`);
     await expectClosed(`/f/${secret.key}?download`);
     expect([401, 403, 404]).toContain((await serve(server, `/f/${secret.key}`, { method: 'HEAD' })).status);
-    expect([401, 403, 404]).toContain((await serve(server, `/f/${secret.key}`, { headers: { range: 'bytes=0-3' } })).status);
+    expect([401, 403, 404]).toContain(
+      (await serve(server, `/f/${secret.key}`, { headers: { range: 'bytes=0-3' } })).status,
+    );
   });
 
   it('does not confirm a guess of its ETag', async () => {
     const { headers } = await serve(server, (await sign()).url);
-    const answer = await serve(server, `/f/${secret.key}`, { headers: { 'if-none-match': headers.get('etag') ?? '*' } });
+    const answer = await serve(server, `/f/${secret.key}`, {
+      headers: { 'if-none-match': headers.get('etag') ?? '*' },
+    });
     expect([401, 403, 404]).toContain(answer.status);
   });
 
@@ -55,7 +63,11 @@ describe('a private file', () => {
 
   it('is private by every door that takes a visibility', async () => {
     const direct = await directUpload(server, Buffer.from('eyes'), { visibility: 'private', path: 'private/direct' });
-    const id = await tusUpload(server, Buffer.from('eyes'), { filename: 'x', visibility: 'private', path: 'private/tus' });
+    const id = await tusUpload(server, Buffer.from('eyes'), {
+      filename: 'x',
+      visibility: 'private',
+      path: 'private/tus',
+    });
     const tus = (await server.api<FileInfo>('GET', `/files/${id}`)).data;
     for (const file of [direct, tus]) {
       expect(file.visibility).toBe('private');
@@ -75,7 +87,10 @@ describe('a private file', () => {
     const file = await put(server, 'eyes 1', { path: 'private/copied', visibility: 'private' });
     await put(server, 'eyes 2', { path: 'private/copied' });
     await expectClosed(`/f/${file.key}`);
-    const copy = expectData(await server.api<FileInfo>('POST', `/files/${file.id}/copy`, { json: { path: 'private/copy' } }), 201);
+    const copy = expectData(
+      await server.api<FileInfo>('POST', `/files/${file.id}/copy`, { json: { path: 'private/copy' } }),
+      201,
+    );
     expect(copy.visibility).toBe('private');
     await expectClosed(`/f/${copy.key}`);
   });
@@ -104,7 +119,10 @@ describe('a signed address', () => {
 
   it('can ask for a download, with the name', async () => {
     const { headers } = await serve(server, (await sign({ expiresIn: 60, download: true })).url);
-    expect(dispositionName(headers.get('content-disposition') ?? '')).toEqual({ kind: 'attachment', name: 'secret – ätsch.txt' });
+    expect(dispositionName(headers.get('content-disposition') ?? '')).toEqual({
+      kind: 'attachment',
+      name: 'secret – ätsch.txt',
+    });
   });
 
   it('can be of one version', async () => {
@@ -116,15 +134,23 @@ describe('a signed address', () => {
     const stretched = altered(url, (at) => {
       for (const [name, value] of at.searchParams) if (value === '1') at.searchParams.set(name, '2');
     });
-    if (stretched !== url) expect([401, 403, 404], 'a signature for one version opens no other').toContain((await serve(server, stretched)).status);
-    expect((await server.api('POST', `/files/${file.id}/signed-url`, { json: { expiresIn: 60, version: 99 } })).status).toBe(404);
+    if (stretched !== url)
+      expect([401, 403, 404], 'a signature for one version opens no other').toContain(
+        (await serve(server, stretched)).status,
+      );
+    expect(
+      (await server.api('POST', `/files/${file.id}/signed-url`, { json: { expiresIn: 60, version: 99 } })).status,
+    ).toBe(404);
   });
 
   it('of the current version does not open an older one', async () => {
     const file = await put(server, 'old eyes', { path: 'private/older', visibility: 'private' });
     await put(server, 'new', { path: 'private/older' });
     const { url } = await sign({ expiresIn: 60 }, file.id);
-    const older = await serve(server, altered(url, (at) => at.searchParams.set('v', '1')));
+    const older = await serve(
+      server,
+      altered(url, (at) => at.searchParams.set('v', '1')),
+    );
     expect(older.bytes.toString()).not.toContain('eyes');
   });
 
@@ -151,17 +177,47 @@ describe('a signed address', () => {
     const { url } = await sign();
     const expires = Number(new URL(url).searchParams.get('expires'));
     const signature = new URL(url).searchParams.get('signature') ?? '';
-    await expectClosed(altered(url, (at) => at.searchParams.set('expires', String(expires + 1))), 'a later expiry');
-    await expectClosed(altered(url, (at) => at.searchParams.set('expires', `0${expires}`)), 'another spelling of the expiry');
-    await expectClosed(altered(url, (at) => at.searchParams.set('expires', '9'.repeat(20))), 'an endless expiry');
-    await expectClosed(altered(url, (at) => at.searchParams.delete('expires')), 'no expiry');
-    await expectClosed(altered(url, (at) => at.searchParams.delete('signature')), 'no signature');
-    await expectClosed(altered(url, (at) => at.searchParams.set('signature', '')), 'an empty signature');
-    await expectClosed(altered(url, (at) => at.searchParams.set('signature', signature.slice(0, -1))), 'a shorter signature');
-    await expectClosed(altered(url, (at) => at.searchParams.append('signature', 'x')), 'two signatures');
-    await expectClosed(altered(url, (at) => at.searchParams.append('expires', '9999999999')), 'two expiries');
+    await expectClosed(
+      altered(url, (at) => at.searchParams.set('expires', String(expires + 1))),
+      'a later expiry',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.set('expires', `0${expires}`)),
+      'another spelling of the expiry',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.set('expires', '9'.repeat(20))),
+      'an endless expiry',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.delete('expires')),
+      'no expiry',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.delete('signature')),
+      'no signature',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.set('signature', '')),
+      'an empty signature',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.set('signature', signature.slice(0, -1))),
+      'a shorter signature',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.append('signature', 'x')),
+      'two signatures',
+    );
+    await expectClosed(
+      altered(url, (at) => at.searchParams.append('expires', '9999999999')),
+      'two expiries',
+    );
     const flipped = signature.startsWith('A') ? `B${signature.slice(1)}` : `A${signature.slice(1)}`;
-    await expectClosed(altered(url, (at) => at.searchParams.set('signature', flipped)), 'another signature');
+    await expectClosed(
+      altered(url, (at) => at.searchParams.set('signature', flipped)),
+      'another signature',
+    );
   });
 
   it('of one file does not open another', async () => {
@@ -209,6 +265,9 @@ describe('the default visibility of a project', () => {
     expect((await put(server, 'x', { path: 'default/four', visibility: 'public' })).visibility).toBe('public');
     expectData(await settings('public'));
     expectRefused(await settings('everyone'), 400, 422);
-    expectRefused(await server.api('PATCH', '/projects/prj_00000000000000000000000000', { json: { settings: {} } }), 404);
+    expectRefused(
+      await server.api('PATCH', '/projects/prj_00000000000000000000000000', { json: { settings: {} } }),
+      404,
+    );
   });
 });

@@ -19,7 +19,11 @@ afterAll(() => server.stop());
 const exchange = (path: string, headers: Record<string, string | number>, body: string): Promise<RawResponse> =>
   rawExchange(
     server.url,
-    requestHead('POST', `/api/v1/files?path=${path}`, { 'x-api-key': server.apiKey, 'content-type': 'text/plain', ...headers }) + body,
+    requestHead('POST', `/api/v1/files?path=${path}`, {
+      'x-api-key': server.apiKey,
+      'content-type': 'text/plain',
+      ...headers,
+    }) + body,
   );
 
 describe('a raw body', () => {
@@ -105,7 +109,13 @@ describe('a form', () => {
     const options = { path: 'forms/one.txt', visibility: 'private' as const, metadata, contentType: 'text/plain' };
     const file = expectData(await postForm(server, 'form', { ...options, fileName: 'ignored.txt' }), 201);
     expectFileShape(file);
-    expect(file).toMatchObject({ path: 'forms/one.txt', name: 'one.txt', visibility: 'private', metadata, declaredContentType: 'text/plain' });
+    expect(file).toMatchObject({
+      path: 'forms/one.txt',
+      name: 'one.txt',
+      visibility: 'private',
+      metadata,
+      declaredContentType: 'text/plain',
+    });
     await expectIntact(server, file, Buffer.from('form'));
   });
 
@@ -141,10 +151,13 @@ describe('a form', () => {
     expect(await findByPath(server, 'forms/none.txt')).toBeUndefined();
   });
 
-  it.each(['{', '[]', '"text"', 'null', '12', ''])('with metadata %j, which is not an object, is refused', async (metadata) => {
-    expectRefused(await postForm(server, 'x', { path: 'forms/metadata.txt', metadata }), 400, 422);
-    expect(await findByPath(server, 'forms/metadata.txt')).toBeUndefined();
-  });
+  it.each(['{', '[]', '"text"', 'null', '12', ''])(
+    'with metadata %j, which is not an object, is refused',
+    async (metadata) => {
+      expectRefused(await postForm(server, 'x', { path: 'forms/metadata.txt', metadata }), 400, 422);
+      expect(await findByPath(server, 'forms/metadata.txt')).toBeUndefined();
+    },
+  );
 
   it('with an unknown visibility is refused', async () => {
     expectRefused(await postForm(server, 'x', { path: 'forms/v.txt', visibility: 'everyone' as 'public' }), 400);
@@ -152,12 +165,20 @@ describe('a form', () => {
 
   it.each([
     ['has no boundary', 'multipart/form-data', 'x'],
-    ['ends in the middle', 'multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="file"; filename="cut"\r\n\r\nhal'],
+    [
+      'ends in the middle',
+      'multipart/form-data; boundary=b',
+      '--b\r\ncontent-disposition: form-data; name="file"; filename="cut"\r\n\r\nhal',
+    ],
     ['is no form at all', 'multipart/form-data; boundary=b', 'not a form'],
   ])('that %s is refused, and keeps nothing', async (_, contentType, body) => {
     const answer = await rawExchange(
       server.url,
-      requestHead('POST', '/api/v1/files', { 'x-api-key': server.apiKey, 'content-type': contentType, 'content-length': body.length }) + body,
+      requestHead('POST', '/api/v1/files', {
+        'x-api-key': server.apiKey,
+        'content-type': contentType,
+        'content-length': body.length,
+      }) + body,
     );
     expect(answer.status, answer.body.toString()).toBe(400);
     expect(await findByPath(server, 'cut')).toBeUndefined();
@@ -214,7 +235,10 @@ describe('a declared length or checksum', () => {
 
   it('x-checksum-sha256 that is right is taken, in either case', async () => {
     for (const hex of [digest.toString('hex'), digest.toString('hex').toUpperCase()]) {
-      expectData(await postRaw(server, body, { path: `sums/${unique()}.txt`, headers: { 'x-checksum-sha256': hex } }), 201);
+      expectData(
+        await postRaw(server, body, { path: `sums/${unique()}.txt`, headers: { 'x-checksum-sha256': hex } }),
+        201,
+      );
     }
   });
 
@@ -244,7 +268,12 @@ describe('a declared length or checksum', () => {
 
   it('a wrong checksum of a new version leaves the old one as it was', async () => {
     const before = await put(server, 'the good one', { path: 'sums/kept.txt' });
-    expectRefused(await postRaw(server, 'bad', { path: 'sums/kept.txt', headers: { 'x-checksum-sha256': wrong.toString('hex') } }), 400, 409, 422);
+    expectRefused(
+      await postRaw(server, 'bad', { path: 'sums/kept.txt', headers: { 'x-checksum-sha256': wrong.toString('hex') } }),
+      400,
+      409,
+      422,
+    );
     const after = (await server.api<FileInfo>('GET', `/files/${before.id}`)).data;
     expect(after.version).toBe(1);
     await expectIntact(server, after, Buffer.from('the good one'));
@@ -268,7 +297,11 @@ describe('who may', () => {
   });
 
   it('x-api-key does as well as a bearer', async () => {
-    const answer = await postRaw(server, 'x', { path: 'who/header.txt', key: null, headers: { 'x-api-key': server.apiKey } });
+    const answer = await postRaw(server, 'x', {
+      path: 'who/header.txt',
+      key: null,
+      headers: { 'x-api-key': server.apiKey },
+    });
     expectData(answer, 201);
   });
 });

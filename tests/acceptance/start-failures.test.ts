@@ -35,7 +35,10 @@ async function failure(env: Record<string, string>): Promise<{ code: number | nu
 }
 
 /** One line that names what is wrong, exit code 1, no stack. */
-function expectOneLine({ code, output, said }: Awaited<ReturnType<typeof failure>>, ...mentions: (string | RegExp)[]): void {
+function expectOneLine(
+  { code, output, said }: Awaited<ReturnType<typeof failure>>,
+  ...mentions: (string | RegExp)[]
+): void {
   expect(output, 'no stack trace for a known cause').not.toMatch(/^\s+at /m);
   expect(output).not.toContain('Carcosa is ready');
   expect(said, output).toHaveLength(1);
@@ -58,7 +61,11 @@ describe('a known cause is one line, with exit code 1', () => {
   it('the data directory can not be made', async () => {
     const file = path.join(home, 'a-file');
     await writeFile(file, 'not a folder');
-    expectOneLine(await failure({ CARCOSA_DATA_DIR: path.join(file, 'data') }), /a-file/, /CARCOSA_DATA_DIR|writ|director/i);
+    expectOneLine(
+      await failure({ CARCOSA_DATA_DIR: path.join(file, 'data') }),
+      /a-file/,
+      /CARCOSA_DATA_DIR|writ|director/i,
+    );
   });
 
   it('the data directory is a file', async () => {
@@ -72,7 +79,10 @@ describe('a known cause is one line, with exit code 1', () => {
     const isRoot = process.getuid?.() === 0;
     const folder = path.join(home, 'read-only');
     await mkdir(folder, { mode: 0o555 });
-    expectOneLine(await failure({ CARCOSA_DATA_DIR: isRoot ? '/sys/carcosa-test' : folder }), /CARCOSA_DATA_DIR|writ|permi/i);
+    expectOneLine(
+      await failure({ CARCOSA_DATA_DIR: isRoot ? '/sys/carcosa-test' : folder }),
+      /CARCOSA_DATA_DIR|writ|permi/i,
+    );
   });
 
   it('the database does not answer', async () => {

@@ -56,12 +56,15 @@ describe('what tells how it is', () => {
     expect(page).toContain('/api/v1/docs');
     expect(page, 'it shows how to upload').toContain('/api/v1/files');
     expect(page, 'a page that anybody may read does not show the key').not.toContain(server.apiKey);
-    expect(page, 'nothing is loaded from elsewhere').not.toMatch(/(src|href)="(https?:)?\/\/(?!127\.0\.0\.1|localhost)/);
+    expect(page, 'nothing is loaded from elsewhere').not.toMatch(
+      /(src|href)="(https?:)?\/\/(?!127\.0\.0\.1|localhost)/,
+    );
   });
 
   it('the docs page is there and loads nothing from elsewhere', async () => {
     let answer = await server.request('/api/v1/docs');
-    if (answer.status >= 300 && answer.status < 400) answer = await server.request(answer.headers.get('location') ?? '');
+    if (answer.status >= 300 && answer.status < 400)
+      answer = await server.request(answer.headers.get('location') ?? '');
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
     expect(await answer.text()).not.toMatch(/(src|href)="(https?:)?\/\/(?!127\.0\.0\.1|localhost)/);

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type DetailedError, Upload } from 'tus-js-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
+import { type CuttingProxy, startCuttingProxy } from '../support/cutting-proxy.ts';
 import { expectIntact, findByPath, versionsOf } from '../support/files.ts';
 import { patternBytes, seededRandom } from '../support/random.ts';
 import { makeHome, type Server, startServer } from '../support/server.ts';
@@ -59,7 +59,11 @@ describe('tus-js-client', () => {
   it('uploads in chunks', async () => expectIntact(server, await upload({ bytes, path: 'client/chunks' }), bytes));
 
   it('uploads in one request', async () => {
-    await expectIntact(server, await upload({ bytes, path: 'client/whole', more: { chunkSize: Number.POSITIVE_INFINITY } }), bytes);
+    await expectIntact(
+      server,
+      await upload({ bytes, path: 'client/whole', more: { chunkSize: Number.POSITIVE_INFINITY } }),
+      bytes,
+    );
   });
 
   it('uploads an empty file', async () => {
@@ -69,15 +73,27 @@ describe('tus-js-client', () => {
   });
 
   it('sends data with the creation', async () => {
-    await expectIntact(server, await upload({ bytes, path: 'client/creation', more: { uploadDataDuringCreation: true } }), bytes);
+    await expectIntact(
+      server,
+      await upload({ bytes, path: 'client/creation', more: { uploadDataDuringCreation: true } }),
+      bytes,
+    );
   });
 
   it('defers the length', async () => {
-    await expectIntact(server, await upload({ bytes, path: 'client/deferred', more: { uploadLengthDeferred: true } }), bytes);
+    await expectIntact(
+      server,
+      await upload({ bytes, path: 'client/deferred', more: { uploadLengthDeferred: true } }),
+      bytes,
+    );
   });
 
   it('overrides PATCH by POST', async () => {
-    await expectIntact(server, await upload({ bytes, path: 'client/override', more: { overridePatchMethod: true } }), bytes);
+    await expectIntact(
+      server,
+      await upload({ bytes, path: 'client/override', more: { overridePatchMethod: true } }),
+      bytes,
+    );
   });
 
   it('uploads in three parallel pieces that the server joins', async () => {
@@ -102,24 +118,27 @@ describe('tus-js-client', () => {
     expect(await versionsOf(server, file.id), `seed ${random.seed}`).toHaveLength(1);
   });
 
-  it.each([1, 2, 3])('over a network that cuts every connection at random ends with the same bytes (round %i)', async (round) => {
-    const random = seededRandom();
-    const before = proxy.cuts;
-    proxy.cutAfter(random.integer(1, 600_000));
-    const file = await upload({
-      bytes,
-      path: `client/cut-${round}`,
-      more: {
-        chunkSize: random.integer(100_000, 3_000_000),
-        onAfterResponse: () => {
-          if (proxy.cuts - before < 8) proxy.cutAfter(random.integer(1, 900_000));
+  it.each([1, 2, 3])(
+    'over a network that cuts every connection at random ends with the same bytes (round %i)',
+    async (round) => {
+      const random = seededRandom();
+      const before = proxy.cuts;
+      proxy.cutAfter(random.integer(1, 600_000));
+      const file = await upload({
+        bytes,
+        path: `client/cut-${round}`,
+        more: {
+          chunkSize: random.integer(100_000, 3_000_000),
+          onAfterResponse: () => {
+            if (proxy.cuts - before < 8) proxy.cutAfter(random.integer(1, 900_000));
+          },
         },
-      },
-    });
-    await expectIntact(server, file, bytes);
-    expect(proxy.cuts - before, `seed ${random.seed}`).toBeGreaterThan(0);
-    expect(await versionsOf(server, file.id), `seed ${random.seed}`).toHaveLength(1);
-  });
+      });
+      await expectIntact(server, file, bytes);
+      expect(proxy.cuts - before, `seed ${random.seed}`).toBeGreaterThan(0);
+      expect(await versionsOf(server, file.id), `seed ${random.seed}`).toHaveLength(1);
+    },
+  );
 
   it('aborted for good leaves nothing behind', async () => {
     await new Promise<void>((resolve, reject) => {
@@ -153,7 +172,9 @@ describe('a second process', () => {
 
     const second = startTusClient(order);
     expect(await second.exited, second.errors).toEqual({ code: 0, signal: null });
-    expect(second.result?.resumedFrom, 'nothing that was acknowledged is sent again').toBeGreaterThanOrEqual(acknowledged);
+    expect(second.result?.resumedFrom, 'nothing that was acknowledged is sent again').toBeGreaterThanOrEqual(
+      acknowledged,
+    );
     const stored = (await server.api<FileInfo>('GET', `/files/${second.result?.fileId}`)).data;
     await expectIntact(server, stored, bytes);
     expect(await versionsOf(server, stored.id)).toHaveLength(1);

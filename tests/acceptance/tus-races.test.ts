@@ -22,7 +22,12 @@ const fileAt = async (path: string): Promise<FileInfo> => {
 };
 
 /** Begins a PATCH of `length` bytes by hand and sends the first `bytes` of them; the rest is the caller's. */
-async function beginPatch(address: string, offset: number, length: number | null, bytes: Uint8Array): Promise<RawConnection> {
+async function beginPatch(
+  address: string,
+  offset: number,
+  length: number | null,
+  bytes: Uint8Array,
+): Promise<RawConnection> {
   const connection = await rawConnect(server.url);
   const head = requestHead('PATCH', new URL(address).pathname, {
     'x-api-key': server.apiKey,
@@ -37,17 +42,20 @@ async function beginPatch(address: string, offset: number, length: number | null
 }
 
 describe('50 PATCHes at one offset', () => {
-  it.each([1, 2, 3])('exactly one is 204, the others 409 or 423, and the content is one body (round %i)', async (round) => {
-    const size = 100_000;
-    const path = `race/fifty-${round}`;
-    const address = await tusCreate(server, size, { filename: 'fifty', path });
-    const bodies = Array.from({ length: 50 }, (_, index) => Buffer.alloc(size, index));
-    const answers = await Promise.all(bodies.map((body) => tusPatch(server, address, 0, body)));
-    const winners = answers.flatMap(({ status }, index) => (status === 204 ? [index] : []));
-    for (const { status } of answers) expect([204, 409, 423]).toContain(status);
-    expect(winners).toHaveLength(1);
-    await expectIntact(server, await fileAt(path), bodies[winners[0] as number] as Buffer);
-  });
+  it.each([1, 2, 3])(
+    'exactly one is 204, the others 409 or 423, and the content is one body (round %i)',
+    async (round) => {
+      const size = 100_000;
+      const path = `race/fifty-${round}`;
+      const address = await tusCreate(server, size, { filename: 'fifty', path });
+      const bodies = Array.from({ length: 50 }, (_, index) => Buffer.alloc(size, index));
+      const answers = await Promise.all(bodies.map((body) => tusPatch(server, address, 0, body)));
+      const winners = answers.flatMap(({ status }, index) => (status === 204 ? [index] : []));
+      for (const { status } of answers) expect([204, 409, 423]).toContain(status);
+      expect(winners).toHaveLength(1);
+      await expectIntact(server, await fileAt(path), bodies[winners[0] as number] as Buffer);
+    },
+  );
 
   it('in the middle of an upload neither loses nor repeats a byte', async () => {
     const address = await tusCreate(server, 60_000, { filename: 'middle', path: 'race/middle' });
@@ -64,20 +72,26 @@ describe('50 PATCHes at one offset', () => {
 describe('chunks of any sizes', () => {
   it('add up to the content', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 70_000 }), { minLength: 1, maxLength: 12 }), async (sizes) => {
-        const bytes = patternBytes(unique(), sizes.reduce((sum, size) => sum + size, 0));
-        const path = `chunks/${unique()}`;
-        const address = await tusCreate(server, bytes.length, { filename: 'x', path });
-        let offset = 0;
-        for (const size of sizes) {
-          if (offset === bytes.length) break;
-          const answer = await tusPatch(server, address, offset, bytes.subarray(offset, offset + size));
-          expect(answer.status).toBe(204);
-          offset += size;
-          expect(answer.headers.get('upload-offset')).toBe(String(offset));
-        }
-        await expectIntact(server, await fileAt(path), bytes);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 70_000 }), { minLength: 1, maxLength: 12 }),
+        async (sizes) => {
+          const bytes = patternBytes(
+            unique(),
+            sizes.reduce((sum, size) => sum + size, 0),
+          );
+          const path = `chunks/${unique()}`;
+          const address = await tusCreate(server, bytes.length, { filename: 'x', path });
+          let offset = 0;
+          for (const size of sizes) {
+            if (offset === bytes.length) break;
+            const answer = await tusPatch(server, address, offset, bytes.subarray(offset, offset + size));
+            expect(answer.status).toBe(204);
+            offset += size;
+            expect(answer.headers.get('upload-offset')).toBe(String(offset));
+          }
+          await expectIntact(server, await fileAt(path), bytes);
+        },
+      ),
       { numRuns: 15 },
     );
   });
@@ -117,7 +131,12 @@ describe('a connection that breaks', () => {
     const address = await tusCreate(server, bytes.length, { filename: 'x', path: 'broken/one' });
     let offset = 0;
     for (const sent of [1, 65_536, 200_000, 300_001]) {
-      const connection = await beginPatch(address, offset, bytes.length - offset, bytes.subarray(offset, offset + sent));
+      const connection = await beginPatch(
+        address,
+        offset,
+        bytes.length - offset,
+        bytes.subarray(offset, offset + sent),
+      );
       connection.destroy();
       await connection.closed;
       const told = await tusOffset(server, address);
@@ -144,9 +163,20 @@ describe('a connection that breaks', () => {
   it('with a checksum declared keeps nothing of that PATCH (checksum extension)', async () => {
     const address = await tusCreate(server, 1000);
     const connection = await rawConnect(server.url);
-    const headers = { 'x-api-key': server.apiKey, 'tus-resumable': '1.0.0', 'content-type': OFFSET_STREAM, 'upload-offset': 0 };
+    const headers = {
+      'x-api-key': server.apiKey,
+      'tus-resumable': '1.0.0',
+      'content-type': OFFSET_STREAM,
+      'upload-offset': 0,
+    };
     const checksum = `sha1 ${Buffer.alloc(20).toString('base64')}`;
-    await connection.write(requestHead('PATCH', new URL(address).pathname, { ...headers, 'content-length': 1000, 'upload-checksum': checksum }));
+    await connection.write(
+      requestHead('PATCH', new URL(address).pathname, {
+        ...headers,
+        'content-length': 1000,
+        'upload-checksum': checksum,
+      }),
+    );
     await connection.write(Buffer.alloc(500));
     connection.destroy();
     await connection.closed;

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { abortUnfinished, bucketFiles, collect, expectNothingUnreferenced } from '../support/bucket-on-disk.ts';
 import { completeUpload, initUpload, type Multipart, partOf, putSigned, signParts } from '../support/direct.ts';
 import { expectIntact, findByPath, put } from '../support/files.ts';
-import { postgresBinaries, type Postgres, startPostgres } from '../support/postgres.ts';
+import { type Postgres, postgresBinaries, startPostgres } from '../support/postgres.ts';
 import { patternBytes } from '../support/random.ts';
 import { type RawResponse, rawConnect, requestHead } from '../support/raw-http.ts';
 import { makeHome, type Server, startServer } from '../support/server.ts';
@@ -49,7 +49,12 @@ describe.skipIf(!possible)('a disk that is full', () => {
   });
 
   /** Sends a body that may be refused in its middle, and gives the answer all the same. */
-  async function send(method: string, target: string, headers: Record<string, string>, body: Uint8Array): Promise<RawResponse> {
+  async function send(
+    method: string,
+    target: string,
+    headers: Record<string, string>,
+    body: Uint8Array,
+  ): Promise<RawResponse> {
     const connection = await rawConnect(server.url);
     try {
       await connection.write(requestHead(method, target, { ...headers, 'content-length': body.length }));
@@ -65,7 +70,12 @@ describe.skipIf(!possible)('a disk that is full', () => {
   };
 
   it('a raw upload is refused clearly, and keeps nothing', async () => {
-    const answer = await send('POST', '/api/v1/files?path=too-large', { 'x-api-key': server.apiKey }, Buffer.alloc((DISK + 16) * MIB));
+    const answer = await send(
+      'POST',
+      '/api/v1/files?path=too-large',
+      { 'x-api-key': server.apiKey },
+      Buffer.alloc((DISK + 16) * MIB),
+    );
     expectFull(answer);
     expect(await findByPath(server, 'too-large')).toBeUndefined();
     await collect(server);
@@ -90,12 +100,21 @@ describe.skipIf(!possible)('a disk that is full', () => {
     const ballast = await put(server, patternBytes('ballast', 32 * MIB), { path: 'ballast' });
     const bytes = patternBytes('tus', 40 * MIB);
     const address = await tusCreate(server, bytes.length, { filename: 'x', path: 'tus' });
-    const headers = { 'x-api-key': server.apiKey, 'tus-resumable': '1.0.0', 'content-type': 'application/offset+octet-stream' };
+    const headers = {
+      'x-api-key': server.apiKey,
+      'tus-resumable': '1.0.0',
+      'content-type': 'application/offset+octet-stream',
+    };
     let acknowledged = 0;
     let refused: RawResponse | undefined;
     while (!refused && acknowledged < bytes.length) {
       const body = bytes.subarray(acknowledged, acknowledged + 5 * MIB);
-      const answer = await send('PATCH', new URL(address).pathname, { ...headers, 'upload-offset': String(acknowledged) }, body);
+      const answer = await send(
+        'PATCH',
+        new URL(address).pathname,
+        { ...headers, 'upload-offset': String(acknowledged) },
+        body,
+      );
       if (answer.status === 204) acknowledged = Number(answer.headers['upload-offset']);
       else refused = answer;
     }
@@ -125,7 +144,13 @@ describe.skipIf(!possible)('a disk that is full', () => {
       return void (await server.api('DELETE', `/files/${ballast.id}`, { query: { permanent: true } }));
     }
     const upload = init.data as Multipart;
-    const { parts } = (await signParts(server, upload.uploadId, Array.from({ length: upload.partCount }, (_, index) => index + 1))).data;
+    const { parts } = (
+      await signParts(
+        server,
+        upload.uploadId,
+        Array.from({ length: upload.partCount }, (_, index) => index + 1),
+      )
+    ).data;
     const unsent: number[] = [];
     for (const { partNumber, url, headers } of parts) {
       const { pathname, search } = new URL(url);
@@ -149,14 +174,20 @@ describe.skipIf(!possible)('a disk that is full', () => {
   it('does not keep anybody from reading, listing and deleting', async () => {
     const ballast: FileInfo[] = [];
     for (let index = 0; index < DISK; index += 1) {
-      const answer = await send('POST', `/api/v1/files?path=fill/${index}`, { 'x-api-key': server.apiKey }, patternBytes(`fill ${index}`, 4 * MIB));
+      const answer = await send(
+        'POST',
+        `/api/v1/files?path=fill/${index}`,
+        { 'x-api-key': server.apiKey },
+        patternBytes(`fill ${index}`, 4 * MIB),
+      );
       if (answer.status !== 201) break;
       ballast.push((JSON.parse(answer.body.toString()) as { data: FileInfo }).data);
     }
     expect(ballast.length).toBeGreaterThan(3);
     expect((await server.api('GET', '/files')).status).toBe(200);
     expect((await tus(server, 'OPTIONS', '/api/v1/tus')).status).toBeLessThan(300);
-    for (const [index, file] of ballast.entries()) await expectIntact(server, file, patternBytes(`fill ${index}`, 4 * MIB));
+    for (const [index, file] of ballast.entries())
+      await expectIntact(server, file, patternBytes(`fill ${index}`, 4 * MIB));
     for (const { id } of ballast) {
       expect((await server.api('DELETE', `/files/${id}`, { query: { permanent: true } })).status).toBeLessThan(300);
     }

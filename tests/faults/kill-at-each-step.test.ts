@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/clock.ts';
 import { CRASH_DOORS, type CrashDoor, expectNothingLost, newEntry, upload } from '../support/crash-ledger.ts';
 import { threePartSize } from '../support/direct.ts';
-import { postgresBinaries, type Postgres, startPostgres } from '../support/postgres.ts';
+import { type Postgres, postgresBinaries, startPostgres } from '../support/postgres.ts';
 import { type Server, startServer } from '../support/server.ts';
 
 const missing = [
@@ -23,9 +23,13 @@ let multipartSize: number;
 /** Lets the kernel kill the server at the `when`-th `call` of one of its threads. */
 async function trap(call: string, when: number): Promise<ChildProcess> {
   const inject = `inject=${call}:signal=KILL:when=${when}`;
-  const tracer = spawn('strace', ['-f', '-p', String(server.pid), '-e', `trace=${call}`, '-e', inject, '-o', '/dev/null'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const tracer = spawn(
+    'strace',
+    ['-f', '-p', String(server.pid), '-e', `trace=${call}`, '-e', inject, '-o', '/dev/null'],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   let said = '';
   tracer.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said += text;
@@ -47,16 +51,21 @@ describe.skipIf(missing.length > 0)('kill -9 at each step of an upload', () => {
   });
 
   const cases = CRASH_DOORS.flatMap((door) =>
-    CALLS.flatMap((call) => Array.from({ length: DEEPEST }, (_, index): [CrashDoor, string, number] => [door, call, index + 1])),
+    CALLS.flatMap((call) =>
+      Array.from({ length: DEEPEST }, (_, index): [CrashDoor, string, number] => [door, call, index + 1]),
+    ),
   );
   it.each(cases)('%s, %s number %i: acknowledged is identical later, the rest can go on', async (door, call, when) => {
     const folder = `${door}-${call}-${when}`;
-    const entries = [1, 2, 3].map((index) => newEntry(door, `${folder}/${index}`, door === 'parts' ? multipartSize : 70_000 * index));
+    const entries = [1, 2, 3].map((index) =>
+      newEntry(door, `${folder}/${index}`, door === 'parts' ? multipartSize : 70_000 * index),
+    );
     const tracer = await trap(call, when);
     const outcome = await Promise.allSettled(entries.map((entry) => upload(server, entry)));
     const failed = outcome.find((result) => result.status === 'rejected');
     // Nothing but the kill may have made an upload fail; with fewer calls than that nothing was killed.
-    if (failed) await until(() => !server.running, { what: `the end of the server, since an upload failed (${failed.reason})` });
+    if (failed)
+      await until(() => !server.running, { what: `the end of the server, since an upload failed (${failed.reason})` });
     tracer.kill('SIGTERM');
     await server.restart({ signal: 'SIGKILL' });
     await expectNothingLost(server, entries, folder);

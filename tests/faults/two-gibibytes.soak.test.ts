@@ -87,7 +87,9 @@ describe('a file of 2 GiB by tus', () => {
     const later = memory.slice(memory.length / 2).filter((bytes) => bytes > 0);
     const earlier = memory.slice(0, memory.length / 2).filter((bytes) => bytes > 0);
     const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-    console.info(`memory of the server: mean ${Math.round(mean(earlier) / MIB)}, then ${Math.round(mean(later) / MIB)} MiB; peak ${Math.round(peak / MIB)} MiB`);
+    console.info(
+      `memory of the server: mean ${Math.round(mean(earlier) / MIB)}, then ${Math.round(mean(later) / MIB)} MiB; peak ${Math.round(peak / MIB)} MiB`,
+    );
     expect(peak, 'at most 200 MB').toBeLessThanOrEqual(200 * 1_000_000);
     expect(mean(later), 'flat').toBeLessThan(mean(earlier) * 1.3 + 20 * MIB);
     await expectNothingUnreferenced(server);

@@ -43,7 +43,8 @@ export function createApi(origin: () => { url: string; apiKey: string }): Api {
         ...(options.json === undefined ? {} : { 'content-type': 'application/json' }),
         ...options.headers,
       },
-      body: options.json === undefined ? ((options.body as RequestBody | undefined) ?? null) : JSON.stringify(options.json),
+      body:
+        options.json === undefined ? ((options.body as RequestBody | undefined) ?? null) : JSON.stringify(options.json),
       redirect: 'manual',
       ...(options.signal ? { signal: options.signal } : {}),
       // A stream as body needs it said; harmless otherwise.

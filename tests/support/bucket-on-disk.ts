@@ -31,7 +31,9 @@ export async function bucketFiles(server: Server): Promise<{ objects: StoredFile
 }
 
 export async function unfinishedUploads(server: Server): Promise<UploadStatus[]> {
-  const page = await server.api<Page<UploadStatus>>('GET', '/uploads', { query: { status: 'unfinished', limit: 1000 } });
+  const page = await server.api<Page<UploadStatus>>('GET', '/uploads', {
+    query: { status: 'unfinished', limit: 1000 },
+  });
   expect(page.data.hasMore).toBe(false);
   return page.data.items;
 }
@@ -50,7 +52,9 @@ export async function expectNothingUnreferenced(server: Server): Promise<void> {
   const { objects, staged } = await bucketFiles(server);
   expect(staged, 'nothing is left of uploads that have ended').toEqual([]);
   const files = [...(await listAll(server)), ...(await listAll(server, { status: 'trashed' }))];
-  const versions = (await concurrently(files, 8, (file) => (file.version === 1 ? Promise.resolve([file]) : versionsOf(server, file.id)))).flat();
+  const versions = (
+    await concurrently(files, 8, (file) => (file.version === 1 ? Promise.resolve([file]) : versionsOf(server, file.id)))
+  ).flat();
   const wanted = new Set(versions.map(({ sha256 }) => sha256));
   const stored = await concurrently(objects, 4, async ({ path: name }) => ({ name, sha256: await digest(name) }));
   for (const { name, sha256 } of stored) expect(wanted.has(sha256), `${name} belongs to a version`).toBe(true);

@@ -47,7 +47,12 @@ const UPLOADERS: Record<CrashDoor, Uploader> = {
     entry.offset ??= 0;
     const step = Math.ceil(entry.bytes.length / 4);
     while (!entry.done) {
-      const answer = await tusPatch(server, entry.address, entry.offset, entry.bytes.subarray(entry.offset, entry.offset + step));
+      const answer = await tusPatch(
+        server,
+        entry.address,
+        entry.offset,
+        entry.bytes.subarray(entry.offset, entry.offset + step),
+      );
       expectStatus(answer.status, 204, 'PATCH');
       entry.offset = Number(answer.headers.get('upload-offset'));
       entry.done = answer.headers.get('carcosa-file-id') !== null;
@@ -100,7 +105,12 @@ export interface CrashRun {
 export async function uploadUntilOver(server: Server, door: CrashDoor, run: CrashRun): Promise<Entry[]> {
   const entries: Entry[] = [];
   while (!run.isOver()) {
-    const length = door === 'parts' ? run.multipartSize : run.random.integer(0, 2) === 0 ? run.random.integer(0, 20_000) : run.random.integer(0, 3_000_000);
+    const length =
+      door === 'parts'
+        ? run.multipartSize
+        : run.random.integer(0, 2) === 0
+          ? run.random.integer(0, 20_000)
+          : run.random.integer(0, 3_000_000);
     const entry = newEntry(door, `${run.folder}/${door}-${entries.length}`, length);
     entries.push(entry);
     try {
@@ -129,7 +139,10 @@ export async function expectNothingLost(server: Server, entries: Entry[], folder
 }
 
 async function expectWhole(server: Server, file: FileInfo, entry: Entry): Promise<void> {
-  expect([file.size, file.sha256 ?? sha256(entry.bytes)], entry.path).toEqual([entry.bytes.length, sha256(entry.bytes)]);
+  expect([file.size, file.sha256 ?? sha256(entry.bytes)], entry.path).toEqual([
+    entry.bytes.length,
+    sha256(entry.bytes),
+  ]);
   expect(sha256((await download(server, file.id)).bytes), entry.path).toBe(sha256(entry.bytes));
 }
 
@@ -154,11 +167,16 @@ async function resumeDirect(server: Server, entry: Entry): Promise<void> {
   const status = (await server.api<UploadStatus>('GET', `/uploads/${init.uploadId}`)).data;
   if (init.strategy === 'single') return upload(server, { ...entry, parts: [] });
   for (const { partNumber } of entry.parts) {
-    expect(status.parts?.map((part) => part.partNumber), `${entry.path}: an acknowledged part is there`).toContain(partNumber);
+    expect(
+      status.parts?.map((part) => part.partNumber),
+      `${entry.path}: an acknowledged part is there`,
+    ).toContain(partNumber);
   }
   const known = new Set(entry.parts.map(({ partNumber }) => partNumber));
   const multipart = init as Multipart;
-  const missing = Array.from({ length: multipart.partCount }, (_, index) => index + 1).filter((number) => !known.has(number));
+  const missing = Array.from({ length: multipart.partCount }, (_, index) => index + 1).filter(
+    (number) => !known.has(number),
+  );
   entry.parts.push(...(missing.length > 0 ? await sendParts(server, multipart, entry.bytes, missing) : []));
   await complete(server, entry);
 }

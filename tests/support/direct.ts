@@ -13,10 +13,17 @@ export interface InitRequest {
   metadata?: unknown;
 }
 
-export const initUpload = (server: Server, json: InitRequest, headers: Record<string, string> = {}): Promise<Answer<InitResult>> =>
-  server.api<InitResult>('POST', '/uploads/init', { json, headers });
+export const initUpload = (
+  server: Server,
+  json: InitRequest,
+  headers: Record<string, string> = {},
+): Promise<Answer<InitResult>> => server.api<InitResult>('POST', '/uploads/init', { json, headers });
 
-export const signParts = (server: Server, uploadId: string, partNumbers: unknown): Promise<Answer<{ parts: SignedPart[] }>> =>
+export const signParts = (
+  server: Server,
+  uploadId: string,
+  partNumbers: unknown,
+): Promise<Answer<{ parts: SignedPart[] }>> =>
   server.api<{ parts: SignedPart[] }>('POST', `/uploads/${uploadId}/parts`, { json: { partNumbers } });
 
 export const completeUpload = (
@@ -99,7 +106,11 @@ export async function sendParts(
 }
 
 /** A whole direct upload, in one piece or in parts as the server says. */
-export async function directUpload(server: Server, bytes: Uint8Array, request: Partial<InitRequest> = {}): Promise<FileInfo> {
+export async function directUpload(
+  server: Server,
+  bytes: Uint8Array,
+  request: Partial<InitRequest> = {},
+): Promise<FileInfo> {
   const init = (await initUpload(server, { fileName: 'direct.bin', ...request, size: bytes.length })).data;
   if (init.strategy === 'multipart') {
     const parts = await sendParts(server, init as Multipart, bytes);

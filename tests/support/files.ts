@@ -14,7 +14,11 @@ export interface UploadOptions {
 }
 
 /** `POST /files` with the bytes as the body. */
-export function postRaw(server: Server, bytes: Uint8Array | string, options: UploadOptions = {}): Promise<Answer<FileInfo>> {
+export function postRaw(
+  server: Server,
+  bytes: Uint8Array | string,
+  options: UploadOptions = {},
+): Promise<Answer<FileInfo>> {
   const { path, visibility, metadata } = options;
   return server.api<FileInfo>('POST', '/files', {
     body: typeof bytes === 'string' ? Buffer.from(bytes) : bytes,
@@ -63,7 +67,9 @@ export async function serve(server: Server, address: string, init?: RequestInit)
 
 /** The content of a file by the API, whatever its visibility. */
 export async function download(server: Server, id: string): Promise<Served> {
-  const first = await server.request(`/api/v1/files/${id}/download`, { headers: { authorization: `Bearer ${server.apiKey}` } });
+  const first = await server.request(`/api/v1/files/${id}/download`, {
+    headers: { authorization: `Bearer ${server.apiKey}` },
+  });
   // A redirect to a signed address is a download too.
   const location = first.headers.get('location');
   if (first.status >= 300 && first.status < 400 && location) return serve(server, location);
@@ -72,7 +78,10 @@ export async function download(server: Server, id: string): Promise<Served> {
 
 /** Expects the bytes to be the same; compares digests, so that a failure is readable. */
 export function expectSame(actual: Uint8Array, expected: Uint8Array, what = 'content'): void {
-  expect({ length: actual.length, sha256: sha256(actual) }, what).toEqual({ length: expected.length, sha256: sha256(expected) });
+  expect({ length: actual.length, sha256: sha256(actual) }, what).toEqual({
+    length: expected.length,
+    sha256: sha256(expected),
+  });
 }
 
 /** Expects that `file` says of itself, and serves, exactly `bytes`. */
@@ -85,12 +94,17 @@ export async function expectIntact(server: Server, file: FileInfo, bytes: Uint8A
 }
 
 /** All pages of `GET /files`, at most `limit` a page. */
-export async function listAll(server: Server, query: Record<string, string | number | boolean> = {}): Promise<FileInfo[]> {
+export async function listAll(
+  server: Server,
+  query: Record<string, string | number | boolean> = {},
+): Promise<FileInfo[]> {
   const items: FileInfo[] = [];
   let cursor: string | null = null;
   do {
     const page: Page<FileInfo> = (
-      await server.api<Page<FileInfo>>('GET', '/files', { query: { limit: 1000, ...query, ...(cursor ? { cursor } : {}) } })
+      await server.api<Page<FileInfo>>('GET', '/files', {
+        query: { limit: 1000, ...query, ...(cursor ? { cursor } : {}) },
+      })
     ).data;
     items.push(...page.items);
     expect(page.hasMore, 'hasMore says whether there is a nextCursor').toBe(page.nextCursor !== null);

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { concurrently } from './concurrently.ts';
-import { type Door, DOORS } from './doors.ts';
+import { DOORS, type Door } from './doors.ts';
 import { expectSame, listAll, serve } from './files.ts';
 import { ODD_PATHS } from './odd-names.ts';
 import { patternBytes, seededRandom, sha256 } from './random.ts';

@@ -51,7 +51,7 @@ export const ODD_PATHS: readonly string[] = [
   'index.html',
   'a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z',
   "Robert'); DROP TABLE files;--",
-  '${jndi:ldap://127.0.0.1/x}',
+  `$\{jndi:ldap://127.0.0.1/x}`,
   '{{7*7}}',
   'ＦＵＬＬ　ＷＩＤＴＨ',
   'İıſK',
@@ -94,7 +94,14 @@ export const FORBIDDEN_PATHS: readonly string[] = [
   `${'d/'.repeat(600)}x`,
 ];
 
-const CHARACTERS = [...' !"#$%&\'()*+,-.;:<=>?@[\\]^_`{|}~aZ09äé\u0301ßİ日本語👍🏽😀ﷺ', '%2e', '%2f', '%00', '..', '\\'];
+const CHARACTERS = [
+  ...' !"#$%&\'()*+,-.;:<=>?@[\\]^_`{|}~aZ09äé\u0301ßİ日本語👍🏽😀ﷺ',
+  '%2e',
+  '%2f',
+  '%00',
+  '..',
+  '\\',
+];
 
 /** One segment of a path that is allowed: odd, but neither empty, "." nor "..". */
 const segment = fc
@@ -111,7 +118,9 @@ export const oddPath: fc.Arbitrary<string> = fc
 /** Any text at all, allowed as a path or not; lone surrogates left out, since they are not text. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
-  fc.array(fc.constantFrom('..', '.', '/', '\\', '%2e', '%2f', '\u0000', 'a', '\u202e'), { maxLength: 10 }).map((parts) => parts.join('')),
+  fc
+    .array(fc.constantFrom('..', '.', '/', '\\', '%2e', '%2f', '\u0000', 'a', '\u202e'), { maxLength: 10 })
+    .map((parts) => parts.join('')),
 );
 
 /** Bytes of a content. */

@@ -27,7 +27,11 @@ export interface Postgres {
 
 /** The folder of the newest PostgreSQL 15 or later that the system has, or null. */
 export function postgresBinaries(): string | null {
-  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).map(Number).filter((version) => version >= 15) : [];
+  const versions = existsSync(DEBIAN)
+    ? readdirSync(DEBIAN)
+        .map(Number)
+        .filter((version) => version >= 15)
+    : [];
   const newest = versions.sort((a, b) => b - a)[0];
   return newest === undefined ? null : path.join(DEBIAN, String(newest), 'bin');
 }
@@ -41,7 +45,11 @@ export async function startPostgres(): Promise<Postgres> {
   await mkdir(data, { mode: 0o700 });
   await chmod(home, 0o755);
   if (owner) await Promise.all([home, data].map((folder) => chown(folder, owner.uid, owner.gid)));
-  await run(path.join(bin, 'initdb'), ['-D', data, '-U', 'carcosa', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'], owner ?? {});
+  await run(
+    path.join(bin, 'initdb'),
+    ['-D', data, '-U', 'carcosa', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'],
+    owner ?? {},
+  );
   const port = await freePort();
   const url = (database: string): string => `postgres://carcosa@127.0.0.1:${port}/${database}`;
   let exited: Promise<void> = Promise.resolve();
@@ -52,10 +60,17 @@ export async function startPostgres(): Promise<Postgres> {
     const child = spawn(path.join(bin, 'postgres'), args, { stdio: 'ignore', ...owner });
     pid = child.pid;
     exited = new Promise((resolve) => child.once('close', () => resolve()));
-    await until(() => run(path.join(bin, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)]).then(() => true, () => false), {
-      what: 'PostgreSQL',
-      within: 30_000,
-    });
+    await until(
+      () =>
+        run(path.join(bin, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)]).then(
+          () => true,
+          () => false,
+        ),
+      {
+        what: 'PostgreSQL',
+        within: 30_000,
+      },
+    );
   };
   const stop = async (mode: 'fast' | 'immediate' = 'fast'): Promise<void> => {
     if (pid !== undefined) process.kill(pid, mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
@@ -96,7 +111,9 @@ export async function freshDatabase(
 /** PostgreSQL refuses to run as root: then its own user's ids, else null for "as we are". */
 async function databaseUser(): Promise<{ uid: number; gid: number } | null> {
   if (process.getuid?.() !== 0) return null;
-  const [uid, gid] = await Promise.all(['-u', '-g'].map(async (flag) => Number((await run('id', [flag, 'postgres'])).stdout)));
+  const [uid, gid] = await Promise.all(
+    ['-u', '-g'].map(async (flag) => Number((await run('id', [flag, 'postgres'])).stdout)),
+  );
   return { uid: uid as number, gid: gid as number };
 }
 

@@ -73,9 +73,10 @@ function watch(child: ChildProcess): ServerProcess {
         settle();
       };
       const look = (): void => {
-        const address = /Carcosa is ready at (https?:\/\/[^\s\u001b]+)/.exec(output.stdout)?.[1];
+        const address = /Carcosa is ready at (https?:\/\/[\w.:[\]-]+)/.exec(output.stdout)?.[1];
         if (address) finish(() => resolve(address));
-        else if (ended) finish(() => reject(new Error(`the server ended (${ended?.code}) before it was ready:\n${output.all}`)));
+        else if (ended)
+          finish(() => reject(new Error(`the server ended (${ended?.code}) before it was ready:\n${output.all}`)));
       };
       const timer = setTimeout(
         () => finish(() => reject(new Error(`no ready line within ${within} ms:\n${output.all}`))),

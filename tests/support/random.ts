@@ -10,7 +10,9 @@ export interface SeededRandom {
   bytes(length: number): Buffer;
 }
 
-export function seededRandom(seed = Number(process.env.CARCOSA_TEST_SEED ?? secureBytes(4).readUInt32LE(0))): SeededRandom {
+export function seededRandom(
+  seed = Number(process.env.CARCOSA_TEST_SEED ?? secureBytes(4).readUInt32LE(0)),
+): SeededRandom {
   let state = seed >>> 0;
   // mulberry32: small, and good enough to choose moments and sizes.
   const next = (): number => {
@@ -48,7 +50,8 @@ export function patternBytes(label: string, length: number): Buffer {
 
 /** Yields what {@link patternBytes} gives, block by block: for contents that should not be held in memory. */
 export function* patternBlocks(label: string, length: number): Generator<Buffer> {
-  for (let at = 0; at < length; at += BLOCK) yield patternBlock(label, at / BLOCK).subarray(0, Math.min(BLOCK, length - at));
+  for (let at = 0; at < length; at += BLOCK)
+    yield patternBlock(label, at / BLOCK).subarray(0, Math.min(BLOCK, length - at));
 }
 
 function patternBlock(label: string, index: number): Buffer {

@@ -62,7 +62,8 @@ export async function rawConnect(url: string): Promise<RawConnection> {
         if (parsed.response.status >= 200) return parsed.response;
         continue;
       }
-      if (isClosed) throw new Error(`the server hung up; before that it sent: ${received.toString('latin1').slice(0, 500)}`);
+      if (isClosed)
+        throw new Error(`the server hung up; before that it sent: ${received.toString('latin1').slice(0, 500)}`);
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

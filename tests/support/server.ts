@@ -31,6 +31,8 @@ export interface Server {
   readonly apiKey: string;
   readonly projectId: string;
   readonly dataDir: string;
+  /** What the process was started with, for a test that starts another one on the same data. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   /** All output since the first start, restarts included. */
   readonly logs: string;
@@ -99,6 +101,7 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
     apiKey: local.apiKey,
     projectId: local.projectId,
     dataDir,
+    env,
     get pid() {
       return child.pid;
     },

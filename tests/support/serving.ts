@@ -27,7 +27,8 @@ export function dispositionName(header: string): { kind: string; name: string | 
   return { kind, name: plain.startsWith('"') ? plain.slice(1, -1).replace(/\\(.)/g, '$1') : plain };
 }
 
-const SCRIPTED = /^(text\/html|application\/xhtml\+xml|image\/svg\+xml|text\/xml|application\/xml|text\/xsl|application\/mathml\+xml|[^;]*\+xml)\b/i;
+const SCRIPTED =
+  /^(text\/html|application\/xhtml\+xml|image\/svg\+xml|text\/xml|application\/xml|text\/xsl|application\/mathml\+xml|[^;]*\+xml)\b/i;
 
 /** Expects that a browser which opens this answer on our origin runs nothing of it. */
 export function expectInert({ headers, status }: Served, what = ''): void {

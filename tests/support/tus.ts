@@ -17,7 +17,12 @@ export interface TusRequest {
 }
 
 /** Any request of the protocol; `address` absolute or below the server. */
-export async function tus(server: Server, method: string, address: string, request: TusRequest = {}): Promise<TusAnswer> {
+export async function tus(
+  server: Server,
+  method: string,
+  address: string,
+  request: TusRequest = {},
+): Promise<TusAnswer> {
   const { version = '1.0.0', key = server.apiKey, body } = request;
   const response = await fetch(new URL(address, server.url), {
     method,
