@@ -1,7 +1,7 @@
 import type { File } from '@carcosa/contracts';
 import { splitPath } from '@carcosa/contracts';
 import { completeUploads, findCompletedFile, type Queryable, type UploadCompletion as Completion, type UploadRow } from '@carcosa/database';
-import { CarcosaError, type Clock, type IdGenerator, type Random, randomToken, type UploadId } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type IdGenerator, isCarcosaError, type Random, randomToken, type UploadId } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { StagedObject } from '@carcosa/storage/port';
 import { GroupCommit } from './group-commit.ts';
@@ -61,7 +61,10 @@ export class UploadCompletion {
     assertChecksum(upload, sha256);
     held.assertTrusted();
     const size = staged.length;
-    await staged.commit(upload.storageKey);
+    await staged.commit(upload.storageKey).catch((error: unknown) => {
+      // What was staged is gone: another writer has taken it over, or it was collected.
+      throw isCarcosaError(error, 'not_found') ? new CarcosaError('upload_fenced', { cause: error }) : error;
+    });
     const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
     return this.file(held, { size, contentType, sha256 });
   }
