@@ -6,7 +6,6 @@ export * from './files/index.ts';
 export * from './garbage/service.ts';
 export * from './idempotency/service.ts';
 export * from './notifications.ts';
-export * from './objects/object-hasher.ts';
 export * from './objects/hash-object.ts';
 export * from './projects/service.ts';
 export * from './provisioning/service.ts';

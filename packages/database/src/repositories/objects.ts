@@ -1,26 +1,29 @@
 import type { BucketId, ObjectId } from '@carcosa/kernel';
 import type { Queryable } from './queryable.ts';
 
-export interface ObjectPlace {
+/** Where the bytes of an object are, and what is known of them. */
+export interface ObjectRow {
+  id: ObjectId;
   bucketId: BucketId;
   storageKey: string;
-  /** Whether its SHA-256 is known. */
-  hashed: boolean;
+  size: number;
+  sha256: Buffer | null;
+  md5: Buffer | null;
 }
 
-export async function findObjectPlace(db: Queryable, id: ObjectId): Promise<ObjectPlace | null> {
-  const { rows } = await db.query<ObjectPlace>(
-    `select bucket_id as "bucketId", storage_key as "storageKey", sha256 is not null as hashed from objects where id = $1`,
+export async function findObject(db: Queryable, id: ObjectId): Promise<ObjectRow | null> {
+  const { rows } = await db.query<ObjectRow>(
+    `select id, bucket_id as "bucketId", storage_key as "storageKey", size, sha256, md5 from objects where id = $1`,
     [id],
   );
   return rows[0] ?? null;
 }
 
-/** Notes the SHA-256 (hex) of an object, and of the files whose present content it is. */
-export async function saveObjectHash(db: Queryable, id: ObjectId, sha256: string): Promise<void> {
+/** Notes the digests of an object, and of the files whose present content it is. */
+export async function setObjectDigests(db: Queryable, id: ObjectId, digests: { sha256: Buffer; md5: Buffer }): Promise<void> {
   await db.query(
-    `with hashed as (update objects set sha256 = decode($2, 'hex') where id = $1 returning id, sha256)
-     update files f set sha256 = hashed.sha256 from hashed where f.object_id = hashed.id`,
-    [id, sha256],
+    `with hashed as (update objects set sha256 = $2, md5 = $3 where id = $1 returning id, sha256, md5)
+     update files f set sha256 = hashed.sha256, md5 = hashed.md5 from hashed where f.object_id = hashed.id`,
+    [id, digests.sha256, digests.md5],
   );
 }
