@@ -10,7 +10,8 @@ import { KnownFailure, main } from './lib/say.mjs';
 await main(async () => {
   await bootstrapBuilt();
   const server = join(ROOT, 'apps', 'server', 'dist', 'main.js');
-  if (!existsSync(server)) throw new KnownFailure(`${server} is missing: run \`npm run build\` and look at what it says.`);
+  if (!existsSync(server))
+    throw new KnownFailure(`${server} is missing: run \`npm run build\` and look at what it says.`);
   module.enableCompileCache?.(join(CACHE, 'compiled'));
   // In this process: signals and the exit code are the server's own, and it starts sooner.
   process.argv[1] = server;

@@ -36,7 +36,10 @@ export async function build() {
 
 function isFresh() {
   try {
-    return readFileSync(STAMP, 'utf8') === fingerprint() && projects().every((each) => existsSync(join(each, 'dist', '.tsbuildinfo')));
+    return (
+      readFileSync(STAMP, 'utf8') === fingerprint() &&
+      projects().every((each) => existsSync(join(each, 'dist', '.tsbuildinfo')))
+    );
   } catch {
     return false;
   }

@@ -63,23 +63,31 @@ export function lockedAreInstalled(locked, installed) {
 }
 
 async function install() {
-  const why = existsSync(join(ROOT, 'node_modules')) ? 'package-lock.json or Node has changed' : 'node_modules is missing';
+  const why = existsSync(join(ROOT, 'node_modules'))
+    ? 'package-lock.json or Node has changed'
+    : 'node_modules is missing';
   const others = othersRunning();
   if (others.length > 0) {
     // npm ci removes node_modules first, the running database's program with it.
     const what = others.length === 1 ? `process ${others[0]} runs` : `processes ${others.join(', ')} run`;
-    throw new KnownFailure(`Packages have to be installed again (${why}), but ${what} from this checkout: stop that first.`);
+    throw new KnownFailure(
+      `Packages have to be installed again (${why}), but ${what} from this checkout: stop that first.`,
+    );
   }
   say(`Installing packages from the lock file (${why})…`);
   let end;
   try {
     // Also where NODE_ENV is production: the compiler is a development dependency.
-    end = await runForeground('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { cwd: ROOT, stdio: ['ignore', 2, 2] });
+    end = await runForeground('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
+      cwd: ROOT,
+      stdio: ['ignore', 2, 2],
+    });
   } catch (error) {
     throw new KnownFailure(`npm does not start (${error.code}): install npm 10 or later and run this again.`);
   }
   if (end.signal || end.code === 130) process.exit(exitCodeOf(end));
-  if (end.code !== 0) throw new KnownFailure('Installing failed for the reason that npm gives above: mend that and run this again.');
+  if (end.code !== 0)
+    throw new KnownFailure('Installing failed for the reason that npm gives above: mend that and run this again.');
   tryToWrite(STAMP, stampOfNow());
 }
 

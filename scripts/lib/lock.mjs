@@ -15,7 +15,9 @@ export async function withLock(file, what, work) {
   try {
     mkdirSync(dirname(file), { recursive: true });
   } catch (error) {
-    throw new KnownFailure(`${dirname(file)} can not be made (${error.code}): this checkout has to be writable for ${what}.`);
+    throw new KnownFailure(
+      `${dirname(file)} can not be made (${error.code}): this checkout has to be writable for ${what}.`,
+    );
   }
   let said = false;
   while (!tryLock(file)) {

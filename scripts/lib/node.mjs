@@ -6,7 +6,10 @@ import { exitCodeOf, isAlive, runForeground } from './processes.mjs';
 import { KnownFailure, say } from './say.mjs';
 
 /** Enough for the built program (`engines` in package.json). */
-export const RUNS_BUILT = { described: '22.12 or later', accepts: (major, minor) => major > 22 || (major === 22 && minor >= 12) };
+export const RUNS_BUILT = {
+  described: '22.12 or later',
+  accepts: (major, minor) => major > 22 || (major === 22 && minor >= 12),
+};
 
 /** Enough to run TypeScript as it stands: type stripping needs no flag since 22.18 and 23.6. */
 export const RUNS_SOURCE = {
@@ -83,7 +86,16 @@ function install(folder, needed) {
   const packages = [`${platformPackage()}@${FETCHED_MAJOR}`, `${platformPackage()}@>=22.18.0`];
   let output = '';
   for (const wanted of packages) {
-    const args = ['install', '--prefix', folder, '--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
+    const args = [
+      'install',
+      '--prefix',
+      folder,
+      '--no-save',
+      '--no-package-lock',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+    ];
     const result = spawnSync('npm', [...args, '--loglevel=error', wanted], { cwd: folder, encoding: 'utf8' });
     if (result.error) throw new KnownFailure(mend(needed, `npm does not start: ${result.error.code}`));
     if (result.status === 0) return;
@@ -95,7 +107,12 @@ function install(folder, needed) {
 /** What npm complains of, on one line. */
 export function firstErrors(output) {
   const lines = output.split('\n').map((line) => line.replace(/^npm (error|ERR!)\s*/, '').trim());
-  return lines.filter((line) => line !== '' && !line.startsWith('npm warn')).slice(0, 2).join('; ') || 'nothing';
+  return (
+    lines
+      .filter((line) => line !== '' && !line.startsWith('npm warn'))
+      .slice(0, 2)
+      .join('; ') || 'nothing'
+  );
 }
 
 function verify(node, needed) {
@@ -105,7 +122,8 @@ function verify(node, needed) {
   } catch {
     throw new KnownFailure(mend(needed, 'the one from the registry does not run on this system'));
   }
-  if (!suffices(version, needed)) throw new KnownFailure(mend(needed, `the registry has only ${version} for this platform`));
+  if (!suffices(version, needed))
+    throw new KnownFailure(mend(needed, `the registry has only ${version} for this platform`));
 }
 
 function moveIntoPlace(temporary) {

@@ -1,0 +1,36 @@
+const LEAVES = ['kernel', 'contracts'];
+const MIDDLE = ['database', 'storage', 'queue', 'media'];
+
+/**
+ * Who may import whom, by the name behind `@carcosa/`: two lanes, strictly downward, which meet only at contracts. A package that is
+ * not named here is an error: decide where it stands, then add it.
+ *
+ * @type {Record<string, string[]>}
+ */
+export const MAY_IMPORT = {
+  kernel: [],
+  contracts: ['kernel'],
+  database: LEAVES,
+  storage: LEAVES,
+  queue: LEAVES,
+  media: LEAVES,
+  domain: [...LEAVES, ...MIDDLE],
+  server: [...LEAVES, ...MIDDLE, 'domain'],
+  sdk: ['contracts'],
+  'file-router': ['contracts', 'sdk'],
+  react: ['contracts', 'sdk'],
+  cli: ['contracts', 'sdk'],
+  dashboard: ['contracts', 'sdk', 'react'],
+  tests: [...LEAVES, ...MIDDLE, 'domain', 'sdk', 'file-router', 'react'],
+  bench: [...LEAVES, ...MIDDLE, 'domain', 'sdk'],
+};
+
+/** Free of Node's built-in modules, since they run in browsers and at the edge too; a subpath `node` is the exception. */
+export const RUNS_ANYWHERE = ['kernel', 'contracts', 'sdk', 'file-router', 'react'];
+
+/** The ways into `@carcosa/storage` for each who may not take every one: only the server's compose.ts sees adapters. */
+export const STORAGE_FOR_ALL = ['@carcosa/storage', '@carcosa/storage/port'];
+export const COMPOSE = 'src/compose.ts';
+
+/** The only readers of the environment, in an application. */
+export const READS_ENVIRONMENT = ['src/config.ts', 'src/main.ts'];
