@@ -146,7 +146,8 @@ const PageOfFiles = z.object({ items: z.array(z.strictObject(File.shape)), nextC
 
 /** A page of the list, held to the contract. `query` is what stands in an address. */
 export async function listPage(world: FileWorld, query: Record<string, string | number> = {}, actor = world.actor): Promise<Page<File>> {
-  return PageOfFiles.parse(JSON.parse(await world.service.list(actor, ListFilesQuery.parse(query))));
+  const strings = Object.fromEntries(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  return PageOfFiles.parse(JSON.parse(await world.service.list(actor, ListFilesQuery.parse(strings))));
 }
 
 export async function listAll(world: FileWorld, query: Record<string, string | number> = {}, actor = world.actor): Promise<File[]> {

@@ -1,5 +1,6 @@
 import type { Carcosa } from '../../compose.ts';
 import type { App, Routes } from '../types.ts';
+import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { projectRoutes } from './projects.ts';
 import { startPageRoutes } from './start-page.ts';
@@ -8,7 +9,7 @@ import { uploadRoutes } from './uploads.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 
 /** All routes, one function a resource. */
-const ROUTES: Routes[] = [startPageRoutes, healthRoutes, projectRoutes, simpleUploadRoutes, uploadRoutes, tusRoutes];
+const ROUTES: Routes[] = [startPageRoutes, healthRoutes, projectRoutes, simpleUploadRoutes, fileRoutes, uploadRoutes, tusRoutes];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
   for (const register of ROUTES) register(app, carcosa);

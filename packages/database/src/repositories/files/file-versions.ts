@@ -26,7 +26,7 @@ export async function listFileVersions(db: Queryable, listing: VersionListing, p
 const LIST = `
 select coalesce((
   select json_agg(json_build_object('version', v.version, 'current', v.version = f.version, 'size', o.size,
-      'contentType', o.content_type, 'sha256', encode(o.sha256, 'hex'), 'url', $1::text || '/f/' || f.key || '?version=' || v.version,
+      'contentType', o.content_type, 'sha256', encode(o.sha256, 'hex'), 'url', $1::text || '/f/' || f.key || '?v=' || v.version,
       'createdBy', v.created_by, 'createdAt', to_char(v.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
     order by v.version desc)
   from (select * from file_versions v where v.file_id = f.id and ($4::int is null or v.version < $4)
