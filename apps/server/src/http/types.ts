@@ -1,9 +1,22 @@
 import type { Permission } from '@carcosa/contracts';
 import type { Actor } from '@carcosa/domain';
 import type { ErrorCode } from '@carcosa/kernel';
-import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify';
-import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyTypeProvider,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { z } from 'zod';
 import type { Carcosa } from '../compose.ts';
+
+/** What handlers get is what the schemas make of it; what they answer is what the responses' schemas accept, or that as JSON text. */
+interface ZodTypeProvider extends FastifyTypeProvider {
+  validator: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown;
+  serializer: this['schema'] extends z.ZodType ? z.input<this['schema']> | string : unknown;
+}
 
 /** The web server as routes see it: their Zod schemas give the types of params, query and body. */
 export type App = FastifyInstance<
@@ -27,6 +40,15 @@ declare module 'fastify' {
     idempotent?: true;
     /** Where the route's protocol has statuses of its own for some errors. */
     errorStatus?: Partial<Record<ErrorCode, number>>;
+  }
+
+  // For the documentation: see openapi/document.ts.
+  interface FastifySchema {
+    hide?: boolean;
+    tags?: readonly string[];
+    summary?: string;
+    description?: string;
+    consumes?: readonly string[];
   }
 
   interface FastifyRequest {
