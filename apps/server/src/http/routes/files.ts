@@ -122,11 +122,12 @@ const changingRoutes: Routes = (app, { files, clock }) => {
         description: 'Where its path has been taken meanwhile (409 `path_taken`), give another one.',
         params,
         querystring,
-        body: RestoreFileBody.optional(),
+        // No body at all is null here.
+        body: RestoreFileBody.nullish(),
         response: { 200: success(File) },
       },
     },
-    async (request) => answer(clock, await files.restore(request.actor, { ...request.query, ...request.params }, request.body)),
+    async (request) => answer(clock, await files.restore(request.actor, { ...request.query, ...request.params }, request.body ?? {})),
   );
 
   app.post(
