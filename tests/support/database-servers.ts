@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EmbeddedPostgres, installationIn, migrate, startEmbeddedPostgres } from '@carcosa/database';
+import { createPool, type EmbeddedPostgres, installationIn, migrate, startEmbeddedPostgres } from '@carcosa/database';
 import { silentLogger, systemClock } from '@carcosa/kernel';
 import pg from 'pg';
 import { stopLeftover } from '../../packages/database/src/drivers/embedded/leftover.ts';
@@ -16,7 +16,9 @@ import { type DatabaseKind, DEBIAN_BINARIES, DEBIAN_MAJOR, SERVERS_VARIABLE } fr
  * `POST /<kind>` makes a database and answers its address; `POST /<kind>?empty` one without tables; `DELETE /<kind>/<name>`
  * drops it.
  */
-export default async function setup(): Promise<() => Promise<void>> {
+export default async function setup(): Promise<(() => Promise<void>) | undefined> {
+  // Several suites of one run have this set-up: the first provides for all of them, and vitest ends them together.
+  if (process.env[SERVERS_VARIABLE] !== undefined) return undefined;
   await removeAbandoned();
   const directory = join(tmpdir(), `${PREFIX}${process.pid}-${await processIdentity(process.pid)}`);
   await mkdir(directory);
@@ -39,7 +41,8 @@ async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const [, pid, identity] = /^carcosa-databases-(\d+)-(.+)$/.exec(name) ?? [];
     if (pid === undefined || (await processIdentity(Number(pid))) === identity) continue;
-    for (const kind of await readdir(join(tmpdir(), name))) await stopLeftover(join(tmpdir(), name, kind, 'data'), silentLogger);
+    for (const kind of await readdir(join(tmpdir(), name)))
+      await stopLeftover(join(tmpdir(), name, kind, 'data'), silentLogger);
     await rm(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
@@ -106,14 +109,14 @@ class TestServer {
 
   private constructor(server: EmbeddedPostgres) {
     this.#server = server;
-    this.#pool = new pg.Pool({ connectionString: server.superuserConnectionString, max: 2 });
+    this.#pool = createPool({ connectionString: server.superuserConnectionString, size: 2, logger: silentLogger });
   }
 
   static async on(server: EmbeddedPostgres): Promise<TestServer> {
     const made = new TestServer(server);
     await made.#pool.query(`create database ${TEMPLATE} owner carcosa`);
     const connectionString = made.#address(TEMPLATE);
-    const pool = new pg.Pool({ connectionString });
+    const pool = createPool({ connectionString, logger: silentLogger });
     await migrate({ pool, connectionString }, { logger: silentLogger });
     await pool.end();
     return made;

@@ -15,7 +15,9 @@ export const SERVERS_VARIABLE = 'CARCOSA_TEST_DATABASES';
 /** The kinds that this machine can run, for `describe.each(databaseKinds())`. */
 export function databaseKinds(): DatabaseKind[] {
   if (existsSync(`${DEBIAN_BINARIES}/postgres`)) return ['embedded', 'postgres'];
-  process.stderr.write(`Not run on PostgreSQL ${DEBIAN_MAJOR}: ${DEBIAN_BINARIES} is not there (apt-get install postgresql-${DEBIAN_MAJOR}).\n`);
+  process.stderr.write(
+    `Not run on PostgreSQL ${DEBIAN_MAJOR}: ${DEBIAN_BINARIES} is not there (apt-get install postgresql-${DEBIAN_MAJOR}).\n`,
+  );
   return ['embedded'];
 }
 
@@ -46,7 +48,8 @@ export async function createTestDatabase(options: TestDatabaseOptions): Promise<
 
 function ask(method: string, path: string): Promise<string> {
   const socketPath = process.env[SERVERS_VARIABLE];
-  if (socketPath === undefined) throw new Error('Add tests/support/database-servers.ts to globalSetup of the vitest configuration');
+  if (socketPath === undefined)
+    throw new Error('Add tests/support/database-servers.ts to globalSetup of the vitest configuration');
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, method, path, agent: false }, async (response) => {
       const body = (await response.setEncoding('utf8').toArray()).join('');

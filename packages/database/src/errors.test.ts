@@ -78,7 +78,11 @@ describe.each(databaseKinds())('errors of %s', (kind) => {
   it('is known through Drizzle, with its constraint', async () => {
     const error = await errorOf(database.db.execute(sql`insert into things values (2)`));
     expect(toDatabaseError(error).code).toBe('conflict');
-    expect([isUniqueViolation(error), isUniqueViolation(error, 'things_pkey'), isUniqueViolation(error, 'other')]).toEqual([true, true, false]);
+    expect([
+      isUniqueViolation(error),
+      isUniqueViolation(error, 'things_pkey'),
+      isUniqueViolation(error, 'other'),
+    ]).toEqual([true, true, false]);
   });
 
   it('tells nothing of the statement to a client', async () => {
@@ -111,7 +115,11 @@ describe('errors of the way to a server', () => {
 
   it('are not those of our own code', () => {
     const missingFile = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', syscall: 'open' });
-    expect([new TypeError('x'), missingFile, new CarcosaError('conflict')].map(isDatabaseError)).toEqual([false, false, false]);
+    expect([new TypeError('x'), missingFile, new CarcosaError('conflict')].map(isDatabaseError)).toEqual([
+      false,
+      false,
+      false,
+    ]);
     expect(toDatabaseError(new TypeError('x')).code).toBe('internal_error');
     const ours = new CarcosaError('path_taken');
     expect(toDatabaseError(ours)).toBe(ours);

@@ -41,7 +41,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
 /** What the system says when a server cannot be reached, or a connection breaks. */
 const CONNECTION_CODES = new Set(
-  'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTFOUND EAI_AGAIN ETIMEDOUT EHOSTUNREACH ENETUNREACH ENETDOWN ERR_SOCKET_CLOSED'.split(' '),
+  'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTFOUND EAI_AGAIN ETIMEDOUT EHOSTUNREACH ENETUNREACH ENETDOWN ERR_SOCKET_CLOSED'.split(
+    ' ',
+  ),
 );
 
 /** Errors that `pg` makes itself have no code. */
@@ -90,7 +92,8 @@ export function isDatabaseError(error: unknown): boolean {
 
 function meaningOf(error: unknown): Meaning {
   const state = sqlStateOf(error);
-  if (state !== undefined) return MEANINGS[state] ?? MEANINGS[state.slice(0, 2)] ?? { code: 'internal_error', retryable: false };
+  if (state !== undefined)
+    return MEANINGS[state] ?? MEANINGS[state.slice(0, 2)] ?? { code: 'internal_error', retryable: false };
   for (let inner = error; inner instanceof Error; inner = inner.cause) {
     if (inner.message === POOL_EXHAUSTED) return { code: 'overloaded' };
     if (isConnectionError(inner)) return { code: 'database_unavailable' };
@@ -101,7 +104,8 @@ function meaningOf(error: unknown): Meaning {
 /** Whether the server could not be reached or the connection broke, as the system or the driver says it. */
 function isConnectionError(error: Error): boolean {
   // Node tries every address of a name and reports what each said.
-  if (error instanceof AggregateError) return error.errors.some((one) => one instanceof Error && isConnectionError(one));
+  if (error instanceof AggregateError)
+    return error.errors.some((one) => one instanceof Error && isConnectionError(one));
   if ('code' in error && typeof error.code === 'string') {
     if (CONNECTION_CODES.has(error.code)) return true;
     // A socket that is absent or closed to us; of a file, these say something else.

@@ -32,8 +32,10 @@ describe.each(databaseKinds())('migrating %s', (kind) => {
     await writeFile(path, JSON.stringify(journal));
     await writeFile(join(directory, 'one_more.sql'), sql);
   }
-  const applied = async () => (await database.pool.query('select count(*) as n from drizzle.__drizzle_migrations')).rows[0]?.n;
-  const tables = async () => (await database.pool.query(`select to_regclass('files') as files, to_regclass('more') as more`)).rows[0];
+  const applied = async () =>
+    (await database.pool.query('select count(*) as n from drizzle.__drizzle_migrations')).rows[0]?.n;
+  const tables = async () =>
+    (await database.pool.query(`select to_regclass('files') as files, to_regclass('more') as more`)).rows[0];
 
   it('makes the tables, and asks one question when they are there', async () => {
     await migrate(database, { logger: silentLogger });
@@ -87,6 +89,9 @@ describe.each(databaseKinds())('migrating %s', (kind) => {
 
   it('says what to grant to a user that may not create tables', async () => {
     await database.pool.query('revoke create on schema public from public, carcosa, pg_database_owner');
-    await expect(migrate(database, { logger: silentLogger })).rejects.toMatchObject({ code: 'configuration_invalid', message: expect.stringMatching(/grant it CREATE/) });
+    await expect(migrate(database, { logger: silentLogger })).rejects.toMatchObject({
+      code: 'configuration_invalid',
+      message: expect.stringMatching(/grant it CREATE/),
+    });
   });
 });

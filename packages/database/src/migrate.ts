@@ -29,11 +29,15 @@ export interface MigrateOptions {
  * @throws CarcosaError `configuration_invalid` when a newer program has migrated the database, or its user may not create
  * tables; what the database's error means when a migration fails.
  */
-export async function migrate(database: Pick<Database, 'pool' | 'connectionString'>, options: MigrateOptions): Promise<void> {
+export async function migrate(
+  database: Pick<Database, 'pool' | 'connectionString'>,
+  options: MigrateOptions,
+): Promise<void> {
   const directory = options.directory ?? MIGRATIONS_DIRECTORY;
   const newest = readMigrationFiles({ migrationsFolder: directory }).at(-1)?.folderMillis ?? 0;
   try {
-    if ((await lastApplied(database.pool, newest)) < newest) await migrateLocked(database.connectionString, { ...options, directory, newest });
+    if ((await lastApplied(database.pool, newest)) < newest)
+      await migrateLocked(database.connectionString, { ...options, directory, newest });
   } catch (error) {
     throw explain(error);
   }
@@ -47,13 +51,16 @@ async function lastApplied(db: pg.Pool | pg.Client, newest: number): Promise<num
   const last = await readLast(db);
   if (last <= newest) return last;
   throw new CarcosaError('configuration_invalid', {
-    message: 'The database was migrated by a newer Carcosa than this one: start that version, or restore a backup from before.',
+    message:
+      'The database was migrated by a newer Carcosa than this one: start that version, or restore a backup from before.',
   });
 }
 
 async function readLast(db: pg.Pool | pg.Client): Promise<number> {
   try {
-    const { rows } = await db.query<{ last: number | null }>('select max(created_at) as last from drizzle.__drizzle_migrations');
+    const { rows } = await db.query<{ last: number | null }>(
+      'select max(created_at) as last from drizzle.__drizzle_migrations',
+    );
     return rows[0]?.last ?? 0;
   } catch (error) {
     if (sqlStateOf(error) === UNDEFINED_TABLE) return 0;
@@ -61,7 +68,10 @@ async function readLast(db: pg.Pool | pg.Client): Promise<number> {
   }
 }
 
-async function migrateLocked(connectionString: string, { logger, directory, newest }: Required<MigrateOptions> & { newest: number }): Promise<void> {
+async function migrateLocked(
+  connectionString: string,
+  { logger, directory, newest }: Required<MigrateOptions> & { newest: number },
+): Promise<void> {
   // A connection of its own: the lock ends with it, and a migration of a large table may take longer than a query may.
   const client = new pg.Client({ ...CONNECTION_DEFAULTS, connectionString });
   client.on('error', () => {});
@@ -80,7 +90,8 @@ function explain(error: unknown): CarcosaError {
   if (isCarcosaError(error)) return error;
   if (sqlStateOf(error) === INSUFFICIENT_PRIVILEGE) {
     return new CarcosaError('configuration_invalid', {
-      message: 'The user of DATABASE_URL may not create tables: grant it CREATE on the database and on its schema public.',
+      message:
+        'The user of DATABASE_URL may not create tables: grant it CREATE on the database and on its schema public.',
       cause: error,
     });
   }

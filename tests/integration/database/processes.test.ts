@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, copyFile, link, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, link, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -36,6 +36,25 @@ describe('a process that supervises a server', () => {
     const server = await startServer(directory);
     expect(await isRunning(pid)).toBe(false);
     expect(await queryOnce(server.connectionString, 'select count(*)::int as n from kept')).toEqual([{ n: 1000 }]);
+  });
+
+  it.each([
+    ['has just begun', (names: string[]) => names.some((name) => name.startsWith('claim-'))],
+    ['makes the cluster', (names: string[]) => names.some((name) => name.startsWith('data.unfinished-'))],
+    ['has made the cluster', (names: string[]) => names.includes('data')],
+    ['starts the server', (names: string[]) => names.includes('postgresql.log')],
+  ])('is killed when it %s: the next one starts', async (_, isThere) => {
+    const directory = await serverDirectory();
+    const holder = spawnHolder(directory);
+    await vi.waitFor(async () => expect(isThere(await readdir(directory))).toBe(true), {
+      timeout: 30_000,
+      interval: 1,
+    });
+    holder.process.kill('SIGKILL');
+    await holder.ended;
+    const server = await startServer(directory);
+    expect(await queryOnce(server.connectionString, 'select 1 as n')).toEqual([{ n: 1 }]);
+    expect((await readdir(directory)).filter((name) => /^(data|claim)/.test(name))).toHaveLength(2);
   });
 
   it('keeps others out, and says who it is', async () => {
@@ -78,7 +97,9 @@ describe('a process that supervises a server', () => {
     const holder = spawnHolder(directory, { mode: 'leave' });
     await holder.next();
     expect(await holder.ended).toBe(0);
-    await vi.waitFor(async () => await expect(serverPid(directory)).rejects.toThrow('No server runs'), { timeout: 5_000 });
+    await vi.waitFor(async () => await expect(serverPid(directory)).rejects.toThrow('No server runs'), {
+      timeout: 5_000,
+    });
   });
 });
 
@@ -89,7 +110,10 @@ describe('a number in postmaster.pid that is another process now', () => {
     const stranger = spawn('sleep', ['600']);
     onTestFinished(() => void stranger.kill());
     await once(stranger, 'spawn');
-    await writeFile(join(directory, 'data/postmaster.pid'), `${stranger.pid}\n${directory}/data\n1\n5432\n${directory}/run\n\n1 1\nready   \n`);
+    await writeFile(
+      join(directory, 'data/postmaster.pid'),
+      `${stranger.pid}\n${directory}/data\n1\n5432\n${directory}/run\n\n1 1\nready   \n`,
+    );
     const server = await startServer(directory);
     expect(await queryOnce(server.connectionString, 'select 1 as n')).toEqual([{ n: 1 }]);
     expect(await isRunning(stranger.pid as number)).toBe(true);
@@ -99,7 +123,10 @@ describe('a number in postmaster.pid that is another process now', () => {
     const [ours, theirs] = [await serverDirectory(), await serverDirectory()];
     await (await startServer(ours)).stop();
     const other = await startServer(theirs);
-    await writeFile(join(ours, 'data/postmaster.pid'), `${await serverPid(theirs)}\n${ours}/data\n1\n5432\n${ours}/run\n\n1 1\nready   \n`);
+    await writeFile(
+      join(ours, 'data/postmaster.pid'),
+      `${await serverPid(theirs)}\n${ours}/data\n1\n5432\n${ours}/run\n\n1 1\nready   \n`,
+    );
     await startServer(ours);
     expect(await queryOnce(other.connectionString, 'select 1 as n')).toEqual([{ n: 1 }]);
   });
@@ -153,7 +180,9 @@ describe.runIf(isRoot)('started by root', () => {
     const node = join(home, 'node');
     await link(process.execPath, node).catch(() => copyFile(process.execPath, node));
     const canReadSources = await new Promise((resolve) => {
-      spawn('test', ['-r', import.meta.filename], { uid: NOBODY, gid: NOBODY, cwd: '/' }).once('exit', (code) => resolve(code === 0));
+      spawn('test', ['-r', import.meta.filename], { uid: NOBODY, gid: NOBODY, cwd: '/' }).once('exit', (code) =>
+        resolve(code === 0),
+      );
     });
     if (!canReadSources) context.skip('the checkout is not readable by other users');
     const holder = spawnHolder(directory, { node, uid: NOBODY });

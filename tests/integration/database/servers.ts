@@ -13,7 +13,7 @@ import { readPostmasterFile, stopLeftover } from '../../../packages/database/src
 
 /** A directory of this test; at its end the server there is stopped, whoever started it, and all is removed. */
 export async function serverDirectory(parent = tmpdir()): Promise<string> {
-  const directory = await mkdtemp(join(parent, 'carcosa-test-'));
+  const directory = await mkdtemp(join(parent, 'carcosa-embedded-'));
   // As the server makes its data directory for root, whose database runs as another user.
   await chmod(directory, 0o711);
   onTestFinished(async () => {
@@ -24,7 +24,10 @@ export async function serverDirectory(parent = tmpdir()): Promise<string> {
 }
 
 /** Starts a server in this process; stopped at the end of the test. */
-export async function startServer(directory: string, options: Partial<EmbeddedPostgresOptions> = {}): Promise<EmbeddedPostgres> {
+export async function startServer(
+  directory: string,
+  options: Partial<EmbeddedPostgresOptions> = {},
+): Promise<EmbeddedPostgres> {
   const server = await startEmbeddedPostgres({ directory, logger: silentLogger, clock: systemClock, ...options });
   onTestFinished(() => server.stop());
   return server;

@@ -24,7 +24,9 @@ it('a database that is stopped and started again is used again: by the pool, by 
   expect(await busy).toMatchObject({ code: 'database_unavailable', retryable: true });
   expect(await inTransaction).toMatchObject({ code: 'database_unavailable', retryable: true });
   // Idle connections have broken as well; each further query says what is wrong at once, and nothing crashes.
-  const errors = await Promise.all(Array.from({ length: 20 }, () => database.pool.query('select 1').catch(toDatabaseError)));
+  const errors = await Promise.all(
+    Array.from({ length: 20 }, () => database.pool.query('select 1').catch(toDatabaseError)),
+  );
   expect(new Set(errors.map((error) => 'code' in error && error.code))).toEqual(new Set(['database_unavailable']));
 
   await startServer(directory);
@@ -39,7 +41,12 @@ it('a database that is stopped and started again is used again: by the pool, by 
 it('a server that stands still is given up after the time of a statement, and used again when it goes on', async () => {
   const directory = await serverDirectory();
   const server = await startServer(directory);
-  const database = await openDatabase({ url: server.connectionString, directory: '/nowhere', statementTimeout: 100, logger: silentLogger });
+  const database = await openDatabase({
+    url: server.connectionString,
+    directory: '/nowhere',
+    statementTimeout: 100,
+    logger: silentLogger,
+  });
   onTestFinished(() => database.close());
   const { rows } = await database.pool.query<{ pid: number }>('select pg_backend_pid() as pid');
   const pids = [await serverPid(directory), rows[0]?.pid as number];

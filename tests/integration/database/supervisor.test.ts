@@ -40,14 +40,22 @@ describe('a server of ours', () => {
       const address = server.connectionString.replace(/\/\/.*@/, `//${user}:guessed@`);
       await expect(queryOnce(address, 'select 1')).rejects.toMatchObject({ code: '28P01' });
     }
-    expect(await Promise.all(['password', 'data', 'run', 'postgresql.log'].map((name) => permissions(join(directory, name))))).toEqual(['600', '700', '700', '600']);
+    expect(
+      await Promise.all(
+        ['password', 'data', 'run', 'postgresql.log'].map((name) => permissions(join(directory, name))),
+      ),
+    ).toEqual(['600', '700', '700', '600']);
     expect(server.connectionString).toContain((await readFile(join(directory, 'password'), 'utf8')).trim());
   });
 
   it('gives the application a role that reaches no file of the system', async () => {
     const server = await startServer(await serverDirectory());
-    await expect(queryOnce(server.connectionString, `copy (select 1) to program 'true'`)).rejects.toMatchObject({ code: '42501' });
-    expect(await queryOnce(server.superuserConnectionString, 'select current_user as name')).toEqual([{ name: 'postgres' }]);
+    await expect(queryOnce(server.connectionString, `copy (select 1) to program 'true'`)).rejects.toMatchObject({
+      code: '42501',
+    });
+    expect(await queryOnce(server.superuserConnectionString, 'select current_user as name')).toEqual([
+      { name: 'postgres' },
+    ]);
     // Extensions that PostgreSQL trusts are there for it all the same.
     await queryOnce(server.connectionString, 'create extension pg_trgm');
   });
@@ -62,12 +70,15 @@ describe('a server of ours', () => {
     expect(await queryOnce(second.connectionString, 'select 1 as n')).toEqual([{ n: 1 }]);
   });
 
-  it.each(['with blanks, commas and "quotes"', 'größe-名前', 'per%20cent+plus'])('works in a directory named %s', async (name) => {
-    const directory = join(await serverDirectory(), name);
-    const server = await startServer(directory);
-    expect(await queryOnce(server.connectionString, 'select 1 as n')).toEqual([{ n: 1 }]);
-    expect(await readdir(join(directory, 'run'))).toContain('.s.PGSQL.5432');
-  });
+  it.each(['with blanks, commas and "quotes"', 'größe-名前', 'per%20cent+plus'])(
+    'works in a directory named %s',
+    async (name) => {
+      const directory = join(await serverDirectory(), name);
+      const server = await startServer(directory);
+      expect(await queryOnce(server.connectionString, 'select 1 as n')).toEqual([{ n: 1 }]);
+      expect(await readdir(join(directory, 'run'))).toContain('.s.PGSQL.5432');
+    },
+  );
 
   it('keeps its socket in the temporary directory where a path grows too long for one', async () => {
     const sockets = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('carcosa-pg-'));
@@ -77,7 +88,9 @@ describe('a server of ours', () => {
     const made = (await sockets()).filter((name) => !before.includes(name));
     expect(await Promise.all(made.map((name) => permissions(join(tmpdir(), name))))).toContain('700');
     await server.stop();
-    expect((await sockets()).filter((name) => made.includes(name) && server.connectionString.includes(name))).toEqual([]);
+    expect((await sockets()).filter((name) => made.includes(name) && server.connectionString.includes(name))).toEqual(
+      [],
+    );
   });
 
   it('makes a cluster whole or not at all: what an interrupted start left is replaced', async () => {
@@ -93,33 +106,48 @@ describe('a directory that cannot be used is refused in one line', () => {
     const directory = await serverDirectory();
     await mkdir(join(directory, 'data'), { recursive: true });
     await writeFile(join(directory, 'data/PG_VERSION'), '17\n');
-    await expect(startServer(directory)).rejects.toMatchObject({ code: 'configuration_invalid', message: expect.stringMatching(/^[^\n]*PostgreSQL 17, this Carcosa runs 18[^\n]*$/) });
+    await expect(startServer(directory)).rejects.toMatchObject({
+      code: 'configuration_invalid',
+      message: expect.stringMatching(/^[^\n]*PostgreSQL 17, this Carcosa runs 18[^\n]*$/),
+    });
   });
 
   it('whose data directory holds something else', async () => {
     const directory = await serverDirectory();
     await mkdir(join(directory, 'data'), { recursive: true });
     await writeFile(join(directory, 'data/letter.txt'), 'dear reader');
-    await expect(startServer(directory)).rejects.toMatchObject({ code: 'configuration_invalid', message: expect.stringMatching(/holds no PostgreSQL cluster/) });
+    await expect(startServer(directory)).rejects.toMatchObject({
+      code: 'configuration_invalid',
+      message: expect.stringMatching(/holds no PostgreSQL cluster/),
+    });
     expect(await readdir(join(directory, 'data'))).toEqual(['letter.txt']);
   });
 
   it('that is beneath a file', async () => {
     const directory = await serverDirectory();
     await writeFile(directory, '');
-    await expect(startServer(directory)).rejects.toMatchObject({ code: 'configuration_invalid', message: expect.stringMatching(/CARCOSA_DATA_DIR/) });
+    await expect(startServer(directory)).rejects.toMatchObject({
+      code: 'configuration_invalid',
+      message: expect.stringMatching(/CARCOSA_DATA_DIR/),
+    });
   });
 
   it('that another server of this process uses', async () => {
     const directory = await serverDirectory();
     await startServer(directory);
-    await expect(startServer(directory)).rejects.toMatchObject({ code: 'database_unavailable', message: expect.stringMatching(/in use by this process/) });
+    await expect(startServer(directory)).rejects.toMatchObject({
+      code: 'database_unavailable',
+      message: expect.stringMatching(/in use by this process/),
+    });
   });
 
   it('whose server does not start, with the reason that it gave', async () => {
     const directory = await serverDirectory();
     const starting = startServer(directory, { settings: { shared_buffers: 'plenty' } });
-    await expect(starting).rejects.toMatchObject({ code: 'database_unavailable', message: expect.stringMatching(/^PostgreSQL did not start: [^\n]*shared_buffers[^\n]*postgresql.log\)\.$/) });
+    await expect(starting).rejects.toMatchObject({
+      code: 'database_unavailable',
+      message: expect.stringMatching(/^PostgreSQL did not start: [^\n]*shared_buffers[^\n]*postgresql.log\)\.$/),
+    });
     // The directory is free again.
     await startServer(directory);
   });
@@ -133,7 +161,9 @@ describe('a server that ends', () => {
     await queryOnce(server.connectionString, 'create table counted (n int)');
     const pid = await serverPid(directory);
     const acknowledged = await insertUntilBroken(server.connectionString, () => process.kill(pid, 'SIGKILL'));
-    await vi.waitFor(async () => expect(logger.info).toHaveBeenCalledWith(expect.anything(), 'PostgreSQL runs again'), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(logger.info).toHaveBeenCalledWith(expect.anything(), 'PostgreSQL runs again'), {
+      timeout: 15_000,
+    });
     const [row] = await queryOnce(server.connectionString, 'select count(*) as n, max(n) as last from counted');
     expect(row?.last).toBeGreaterThanOrEqual(acknowledged);
     expect(Number(row?.n)).toBe(row?.last);

@@ -1,6 +1,6 @@
-import { type Socket, connect, createServer } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connect, createServer, type Socket } from 'node:net';
 import { silentLogger } from '@carcosa/kernel';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTestDatabase, databaseKinds } from '../../../../tests/support/database.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
 import type { Database } from './open-database.ts';
@@ -19,9 +19,12 @@ describe.each(databaseKinds())('a listener on %s', (kind) => {
     return listener;
   };
   const recorder = () => ({ notified: vi.fn(), missed: vi.fn() });
-  const notify = (channel: string, payload: string) => database.pool.query('select pg_notify($1, $2)', [channel, payload]);
+  const notify = (channel: string, payload: string) =>
+    database.pool.query('select pg_notify($1, $2)', [channel, payload]);
   const endListeners = () =>
-    database.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ilike 'listen%'`);
+    database.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ilike 'listen%'`,
+    );
 
   it('hears what is notified, parsed, on its channels only', async () => {
     const [one, other] = [recorder(), recorder()];

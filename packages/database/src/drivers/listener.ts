@@ -124,7 +124,8 @@ export class Listener {
     await Promise.race([lost, unwanted.promise]);
     clearInterval(timer);
     this.#drop(client);
-    if (!signal.aborted) this.#options.logger.warn({}, 'The connection that listens to the database was lost; it is made again');
+    if (!signal.aborted)
+      this.#options.logger.warn({}, 'The connection that listens to the database was lost; it is made again');
   }
 
   #drop(client: pg.Client): void {

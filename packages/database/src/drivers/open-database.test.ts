@@ -16,14 +16,21 @@ describe.each(databaseKinds())('opening %s by its address', (kind) => {
     expect(rows).toEqual([{ name: 'carcosa', timeout: '30s', big: 9_007_199_254_740_991, count: 0 }]);
     expect((await database.db.execute('select 5::bigint as big')).rows).toEqual([{ big: 5 }]);
     await database.close();
-    await expect(open(database.connectionString)).rejects.toMatchObject({ message: expect.stringMatching(/has no such database: create it/) });
+    await expect(open(database.connectionString)).rejects.toMatchObject({
+      message: expect.stringMatching(/has no such database: create it/),
+    });
   });
 
   it('says in one line what is wrong, without the password', async () => {
     const database = await createTestDatabase({ kind, isEmpty: true });
     const wrong = database.connectionString.replace(/:[^:@]+@/, ':se%20cret@');
     const error = await open(wrong).catch((caught: Error) => caught);
-    expect(error).toMatchObject({ code: 'database_unavailable', message: expect.stringMatching(/^The database at \S+ \(test_\d+\) does not accept the password: correct it in DATABASE_URL\.$/) });
+    expect(error).toMatchObject({
+      code: 'database_unavailable',
+      message: expect.stringMatching(
+        /^The database at \S+ \(test_\d+\) does not accept the password: correct it in DATABASE_URL\.$/,
+      ),
+    });
     expect(String(error)).not.toMatch(/se(%20| )cret/);
     await database.close();
   });
@@ -31,8 +38,14 @@ describe.each(databaseKinds())('opening %s by its address', (kind) => {
 
 describe('an address where no usable server is', () => {
   it.each([
-    ['postgres://carcosa:secret@127.0.0.1:1/media', 'The database at 127.0.0.1:1/media does not answer: start it, or correct DATABASE_URL.'],
-    ['postgres://carcosa:secret@/media?host=/nowhere', 'The database at /nowhere (media) does not answer: start it, or correct DATABASE_URL.'],
+    [
+      'postgres://carcosa:secret@127.0.0.1:1/media',
+      'The database at 127.0.0.1:1/media does not answer: start it, or correct DATABASE_URL.',
+    ],
+    [
+      'postgres://carcosa:secret@/media?host=/nowhere',
+      'The database at /nowhere (media) does not answer: start it, or correct DATABASE_URL.',
+    ],
   ])('%s', async (url, message) => {
     await expect(open(url)).rejects.toMatchObject({ code: 'database_unavailable', message });
   });
@@ -45,7 +58,10 @@ describe('an address where no usable server is', () => {
   });
 
   it('that is not an address at all', async () => {
-    await expect(open('postgres://[broken')).rejects.toMatchObject({ code: 'configuration_invalid', message: expect.stringMatching(/^DATABASE_URL/) });
+    await expect(open('postgres://[broken')).rejects.toMatchObject({
+      code: 'configuration_invalid',
+      message: expect.stringMatching(/^DATABASE_URL/),
+    });
   });
 });
 
@@ -79,7 +95,10 @@ describe('a server that we cannot use', () => {
   });
 
   it('because it can only be read', async () => {
-    await expect(open(await pretend('170001', 't'))).rejects.toMatchObject({ code: 'configuration_invalid', message: expect.stringMatching(/replica/) });
+    await expect(open(await pretend('170001', 't'))).rejects.toMatchObject({
+      code: 'configuration_invalid',
+      message: expect.stringMatching(/replica/),
+    });
   });
 });
 
@@ -95,7 +114,12 @@ const READY = message('Z', Buffer.from('I'));
 function oneRow(names: string[], values: string[]): Buffer {
   const count = Buffer.from([0, names.length]);
   // Name, no table, no column, type text (25), any length, no modifier, in text.
-  const fields = names.map((name) => Buffer.concat([Buffer.from(`${name}\0`), Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0])]));
+  const fields = names.map((name) =>
+    Buffer.concat([
+      Buffer.from(`${name}\0`),
+      Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]),
+    ]),
+  );
   const columns = values.map((value) => Buffer.concat([Buffer.from([0, 0, 0, value.length]), Buffer.from(value)]));
   return Buffer.concat([
     message('T', Buffer.concat([count, ...fields])),

@@ -64,7 +64,13 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await server.stop();
     throw explainUnreachable(error, server.connectionString);
   }
-  return { kind: server.kind, pool, db: drizzle(pool, { schema }), connectionString: server.connectionString, close: closeOnce(pool, server) };
+  return {
+    kind: server.kind,
+    pool,
+    db: drizzle(pool, { schema }),
+    connectionString: server.connectionString,
+    close: closeOnce(pool, server),
+  };
 }
 
 async function startServer({ directory, logger, clock = systemClock }: DatabaseOptions): Promise<Server> {
@@ -72,7 +78,11 @@ async function startServer({ directory, logger, clock = systemClock }: DatabaseO
   return { kind: 'embedded', connectionString: embedded.connectionString, stop: () => embedded.stop() };
 }
 
-const existingServer = (connectionString: string): Server => ({ kind: 'postgres', connectionString, stop: async () => {} });
+const existingServer = (connectionString: string): Server => ({
+  kind: 'postgres',
+  connectionString,
+  stop: async () => {},
+});
 
 /** @throws CarcosaError `configuration_invalid` for a server that is too old or only to be read. */
 async function checkServer(pool: Pool): Promise<void> {

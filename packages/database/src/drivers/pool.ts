@@ -37,7 +37,12 @@ export const CONNECTION_DEFAULTS = {
  * A pool that outlives its server: a connection that breaks is logged and replaced at the next query; it never ends the
  * process.
  */
-export function createPool({ connectionString, size, logger, statementTimeout = STATEMENT_TIMEOUT }: PoolOptions): pg.Pool {
+export function createPool({
+  connectionString,
+  size,
+  logger,
+  statementTimeout = STATEMENT_TIMEOUT,
+}: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     ...CONNECTION_DEFAULTS,
     connectionString,

@@ -17,7 +17,8 @@ describe.each(databaseKinds())('a transaction on %s', (kind) => {
     const { rows } = await database.pool.query<{ amount: number }>('select amount from accounts order by id');
     return rows.map((row) => row.amount);
   };
-  const add = (client: PoolClient, id: number) => client.query('update accounts set amount = amount + 1 where id = $1', [id]);
+  const add = (client: PoolClient, id: number) =>
+    client.query('update accounts set amount = amount + 1 where id = $1', [id]);
 
   it('commits what resolves and returns its result', async () => {
     expect(await transaction(database.pool, async (client) => (await add(client, 1)).rowCount)).toBe(1);

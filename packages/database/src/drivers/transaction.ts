@@ -46,7 +46,11 @@ function pauseBefore(attempt: number, random: Random): number {
   return FIRST_PAUSE * 2 ** (attempt - 1) * (1 + share);
 }
 
-async function runOnce<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>, options: TransactionOptions): Promise<Result> {
+async function runOnce<Result>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<Result>,
+  options: TransactionOptions,
+): Promise<Result> {
   const client = await pool.connect().catch(rethrow);
   let broken = false;
   try {

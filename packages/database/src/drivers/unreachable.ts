@@ -27,7 +27,9 @@ const SYSTEM_ADVICE: Readonly<Record<string, string>> = {
 export function explainUnreachable(error: unknown, connectionString: string): unknown {
   if (isCarcosaError(error) || !(error instanceof Error)) return error;
   if ('code' in error && error.code === 'ERR_INVALID_URL') {
-    return new CarcosaError('configuration_invalid', { message: 'DATABASE_URL must be an address such as postgres://user:password@host:5432/database.' });
+    return new CarcosaError('configuration_invalid', {
+      message: 'DATABASE_URL must be an address such as postgres://user:password@host:5432/database.',
+    });
   }
   const advice = LOGIN_ADVICE[sqlStateOf(error) ?? ''] ?? systemAdvice(error) ?? tlsAdvice(error);
   if (advice === undefined && !isDatabaseError(error)) return error;

@@ -67,11 +67,25 @@ async function createCluster(options: ClusterOptions, dataDirectory: string, pas
   // A name of its own: the initdb of a process that was killed may still be writing to the last one.
   const unfinished = `${dataDirectory}.unfinished-${process.pid}`;
   const initdb = (...args: string[]) =>
-    runToEnd(runAs, { file: installation.initdb, args: ['-D', unfinished, ...args], environment: installation.environment });
+    runToEnd(runAs, {
+      file: installation.initdb,
+      args: ['-D', unfinished, ...args],
+      environment: installation.environment,
+    });
   await removeUnfinished(options.directory);
   await mkdir(unfinished, { mode: 0o700 });
   if (runAs.owner !== undefined) await lchown(unfinished, runAs.owner.uid, runAs.owner.gid);
-  await initdb('-U', SUPERUSER_NAME, '-E', 'UTF8', '-A', 'trust', '--data-checksums', '--no-sync', ...options.localeArguments);
+  await initdb(
+    '-U',
+    SUPERUSER_NAME,
+    '-E',
+    'UTF8',
+    '-A',
+    'trust',
+    '--data-checksums',
+    '--no-sync',
+    ...options.localeArguments,
+  );
   // The server has never run until here. Whoever reaches its socket must know the password; there is no other way in.
   await writeFile(join(unfinished, 'pg_hba.conf'), 'local all all scram-sha-256\n');
   await singleUser(options, unfinished, [
@@ -87,7 +101,8 @@ async function createCluster(options: ClusterOptions, dataDirectory: string, pas
 
 async function removeUnfinished(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (name.startsWith('data.unfinished-')) await rm(join(directory, name), { recursive: true, force: true, maxRetries: 5 });
+    if (name.startsWith('data.unfinished-'))
+      await rm(join(directory, name), { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
@@ -100,7 +115,12 @@ function setPasswords(options: ClusterOptions, dataDirectory: string, password: 
 
 /** Runs statements in a server that has no other user and listens nowhere: "single-user mode". */
 function singleUser(options: ClusterOptions, dataDirectory: string, statements: readonly string[]): Promise<void> {
-  const settings = settingArguments({ exit_on_error: 'on', log_checkpoints: 'off', max_wal_senders: 0, wal_level: 'minimal' });
+  const settings = settingArguments({
+    exit_on_error: 'on',
+    log_checkpoints: 'off',
+    max_wal_senders: 0,
+    wal_level: 'minimal',
+  });
   return runToEnd(options.runAs, {
     file: options.installation.postgres,
     args: ['--single', '-D', dataDirectory, ...settings, 'template1'],
@@ -118,7 +138,11 @@ async function readIfPresent(path: string): Promise<string | undefined> {
   }
 }
 
-const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 async function writeDurably(path: string, content: string): Promise<void> {
   const temporary = `${path}.unfinished`;

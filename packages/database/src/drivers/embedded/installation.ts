@@ -1,7 +1,7 @@
-import { access, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, readlink, rename, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { CarcosaError } from '@carcosa/kernel';
+import { CarcosaError, randomToken, systemRandom } from '@carcosa/kernel';
 import { hasCode } from '../system-error.ts';
 
 /** The programs of one PostgreSQL version. */
@@ -33,7 +33,12 @@ interface LibraryLink {
 export async function bundledInstallation(linkDirectory: string): Promise<PostgresInstallation> {
   const native = join(locatePackage(), 'native');
   const environment = await linkLibraries(native, linkDirectory);
-  return { initdb: join(native, 'bin/initdb'), postgres: join(native, 'bin/postgres'), major: BUNDLED_MAJOR, environment };
+  return {
+    initdb: join(native, 'bin/initdb'),
+    postgres: join(native, 'bin/postgres'),
+    major: BUNDLED_MAJOR,
+    environment,
+  };
 }
 
 function locatePackage(): string {
@@ -48,7 +53,11 @@ function locatePackage(): string {
   }
 }
 
-async function linkLibraries(native: string, linkDirectory: string): Promise<Record<string, string>> {
+/**
+ * Makes the links that a package names in `native/pg-symlinks.json`: in its `native/lib`, else in `linkDirectory`.
+ * @returns the variables by which programs find them.
+ */
+export async function linkLibraries(native: string, linkDirectory: string): Promise<Record<string, string>> {
   const links = await readLinks(native);
   const libraries = join(native, 'lib');
   const present = new Set(await readdir(libraries));
@@ -63,7 +72,8 @@ async function linkLibraries(native: string, linkDirectory: string): Promise<Rec
   for (const link of links) {
     await linkOnce(join(libraries, basename(link.source)), join(linkDirectory, basename(link.target)));
   }
-  return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: linkDirectory };
+  // Libraries look for others beside the link by which they were found: both directories are needed.
+  return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: `${linkDirectory}:${libraries}` };
 }
 
 async function readLinks(native: string): Promise<LibraryLink[]> {
@@ -79,15 +89,19 @@ async function readLinks(native: string): Promise<LibraryLink[]> {
 async function linkOnce(source: string, target: string): Promise<void> {
   const present = await readlink(target).catch(() => undefined);
   if (present === source) return;
-  const temporary = `${target}.${process.pid}`;
-  await rm(temporary, { force: true });
+  const temporary = `${target}.${randomToken(systemRandom, 12)}`;
   await symlink(source, temporary);
   await rename(temporary, target);
 }
 
 /** The programs in a directory such as /usr/lib/postgresql/15/bin; undefined when they are not there. */
 export async function installationIn(directory: string, major: number): Promise<PostgresInstallation | undefined> {
-  const installation = { initdb: join(directory, 'initdb'), postgres: join(directory, 'postgres'), major, environment: {} };
+  const installation = {
+    initdb: join(directory, 'initdb'),
+    postgres: join(directory, 'postgres'),
+    major,
+    environment: {},
+  };
   try {
     await access(installation.initdb);
     await access(installation.postgres);

@@ -94,7 +94,10 @@ export async function stopProcess(pid: number): Promise<void> {
       await delay(POLL_INTERVAL);
     }
   }
-  throw new CarcosaError('database_unavailable', { message: `PostgreSQL (process ${pid}) does not stop: end it, then start again.`, retryable: false });
+  throw new CarcosaError('database_unavailable', {
+    message: `PostgreSQL (process ${pid}) does not stop: end it, then start again.`,
+    retryable: false,
+  });
 }
 
 function sendSignal(pid: number, signal: NodeJS.Signals): boolean {

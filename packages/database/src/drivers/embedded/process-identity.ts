@@ -29,7 +29,9 @@ async function linuxIdentity(pid: number): Promise<string | undefined> {
 
 async function portableIdentity(pid: number): Promise<string | undefined> {
   try {
-    const { stdout } = await run('ps', ['-o', 'state=,lstart=', '-p', String(pid)], { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } });
+    const { stdout } = await run('ps', ['-o', 'state=,lstart=', '-p', String(pid)], {
+      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+    });
     const [, state, started] = /^\s*(\S+)\s+(.*?)\s*$/.exec(stdout) ?? [];
     return state === undefined || state.startsWith('Z') ? undefined : started?.replaceAll(/[^A-Za-z0-9]/g, '.');
   } catch {

@@ -1,7 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { chmod, lchown, lstat, mkdir, readdir, readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CarcosaError } from '@carcosa/kernel';
 import type { PostgresInstallation } from './installation.ts';
 
@@ -20,7 +20,11 @@ export interface RunAs {
 }
 
 // The environment of this process is none of PostgreSQL's business: PGDATA, LC_ALL and their like would change what it does.
-const BASE_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+const BASE_ENVIRONMENT = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  LC_ALL: 'C',
+  TZ: 'UTC',
+};
 
 /**
  * Finds a way that works here by trying it. As root:
@@ -34,23 +38,27 @@ export async function chooseRunAs(installation: PostgresInstallation, directory:
   const sameUser: RunAs = { method: 'same user', owner: undefined, spawn };
   const isRoot = process.getuid?.() === 0;
   if (!isRoot && hasName()) return sameUser;
+  const refusals: string[] = [];
   const nobody = await findNobody();
   if (nobody !== undefined) {
     // What lies within is private by its own modes; the directory itself must let the other user through.
     if (isRoot) await chmod(directory, 0o711);
     const candidates = isRoot ? [anotherUser(nobody), userNamespace(nobody)] : [userNamespace(nobody)];
     for (const candidate of candidates) {
-      if (await works(candidate, installation, directory)) return candidate;
+      const refusal = await tryOut(candidate, installation, directory);
+      if (refusal === undefined) return candidate;
+      refusals.push(`As ${candidate.method}: ${refusal}`);
     }
   }
-  throw new CarcosaError('configuration_invalid', { message: isRoot ? rootMessage(directory) : NAMELESS_MESSAGE });
+  const message = isRoot ? ROOT_MESSAGE : NAMELESS_MESSAGE;
+  throw new CarcosaError('configuration_invalid', { message: `${message} (${refusals.join('; ')})` });
 }
 
 const NAMELESS_MESSAGE =
   'The embedded PostgreSQL needs a user with a name: add this user id to /etc/passwd, or set DATABASE_URL to a PostgreSQL of your own.';
 
-const rootMessage = (directory: string): string =>
-  `PostgreSQL refuses to run as root, and another user cannot reach ${directory} or its programs: run Carcosa as a normal user, put the checkout and CARCOSA_DATA_DIR where other users may enter (not beneath /root), or set DATABASE_URL.`;
+const ROOT_MESSAGE =
+  'PostgreSQL refuses to run as root, and could not be run as another user: run Carcosa as a normal user, put the checkout and CARCOSA_DATA_DIR where other users may enter (not beneath /root), or set DATABASE_URL.';
 
 function anotherUser(user: UserId): RunAs {
   return {
@@ -85,14 +93,18 @@ async function findNobody(): Promise<UserId | undefined> {
   return uid === undefined ? undefined : { uid: Number(uid) | 0, gid: Number(gid) | 0 };
 }
 
-/** Whether the programs start and the directory can be entered that way. */
-async function works(runAs: RunAs, installation: PostgresInstallation, directory: string): Promise<boolean> {
-  const script = 'cd "$1" && exec "$0" --version';
+/** Runs a program in the directory that way. @returns undefined when that works, else what was said. */
+async function tryOut(
+  runAs: RunAs,
+  installation: PostgresInstallation,
+  directory: string,
+): Promise<string | undefined> {
+  const args = ['-c', 'cd "$1" && exec "$0" --version', installation.postgres, directory];
   try {
-    await runToEnd(runAs, { file: '/bin/sh', args: ['-c', script, installation.postgres, directory], environment: installation.environment });
-    return true;
-  } catch {
-    return false;
+    await runToEnd(runAs, { file: '/bin/sh', args, environment: installation.environment });
+    return undefined;
+  } catch (error) {
+    return String(error instanceof Error && error.cause instanceof Error ? error.cause.message : error);
   }
 }
 
@@ -110,10 +122,13 @@ export function spawnOptions(environment: Readonly<Record<string, string>>): Spa
   return { cwd: '/', env: { ...BASE_ENVIRONMENT, ...environment } };
 }
 
-/** Runs a program to its end. @throws Error with what it wrote to its standard error when it fails. */
+/** Runs a program to its end. @throws CarcosaError `database_unavailable` with the last that it complained of when it fails. */
 export function runToEnd(runAs: RunAs, command: Command): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = runAs.spawn(command.file, command.args, { ...spawnOptions(command.environment), stdio: ['pipe', 'ignore', 'pipe'] });
+    const child = runAs.spawn(command.file, command.args, {
+      ...spawnOptions(command.environment),
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
     let complaint = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       complaint = (complaint + text).slice(-4000);
@@ -121,12 +136,28 @@ export function runToEnd(runAs: RunAs, command: Command): Promise<void> {
     // A program that ends without reading its input says why by its exit code.
     child.stdin?.on('error', () => {});
     child.stdin?.end(command.input ?? '');
-    child.once('error', reject);
+    child.once('error', (error) => reject(programFailed(command.file, error.message)));
     child.once('close', (code) => {
       if (code === 0) resolve();
-      else reject(new Error(complaint.trim() || `${command.file} ended with code ${code}`));
+      else reject(programFailed(command.file, lastComplaint(complaint) ?? `it ended with code ${code}`));
     });
   });
+}
+
+/** @returns an error for a person: one line that says what to do. Its cause has the bare reason. */
+export function programFailed(file: string, reason: string): CarcosaError {
+  return new CarcosaError('database_unavailable', {
+    message: `PostgreSQL's ${basename(file)} failed: ${reason} (if it cannot run on this system, set DATABASE_URL to a PostgreSQL of your own).`,
+    retryable: false,
+    cause: new Error(reason),
+  });
+}
+
+/** The last line by which a program says why it ended, without the time and the like in front. */
+export function lastComplaint(output: string): string | undefined {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const complaint = lines.findLast((line) => /\b(FATAL|PANIC|ERROR|error):/.test(line)) ?? lines.at(-1);
+  return complaint?.replace(/^.*?\b(FATAL|PANIC|ERROR|error):\s*/, '').trim();
 }
 
 /** Gives a tree to the user as whom PostgreSQL runs, where it is not theirs; the root of the tree comes last. */

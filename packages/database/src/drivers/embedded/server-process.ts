@@ -1,10 +1,10 @@
-import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { once } from 'node:events';
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CarcosaError } from '@carcosa/kernel';
 import type { PostgresInstallation } from './installation.ts';
 import { readPostmasterFile, stopProcess } from './leftover.ts';
-import { type RunAs, spawnOptions } from './run-as.ts';
+import { lastComplaint, programFailed, type RunAs, spawnOptions } from './run-as.ts';
 import { settingArguments } from './settings.ts';
 
 export interface ServerOptions {
@@ -52,7 +52,10 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 
 /** Opens the log to append; one that has grown beyond 10 MiB is set aside as `….1`. */
 async function openLog(path: string): Promise<FileHandle> {
-  const size = await stat(path).then((facts) => facts.size, () => 0);
+  const size = await stat(path).then(
+    (facts) => facts.size,
+    () => 0,
+  );
   if (size > LOG_LIMIT) await rename(path, `${path}.1`);
   return open(path, 'a', 0o600);
 }
@@ -73,7 +76,9 @@ async function spawnServer(options: ServerOptions, log: FileHandle): Promise<Ser
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
-  await once(child, 'spawn');
+  await once(child, 'spawn').catch((error: Error) => {
+    throw programFailed(installation.postgres, error.message);
+  });
   child.unref();
   return { pid: child.pid as number, ended };
 }
@@ -99,9 +104,7 @@ async function reasonIn(path: string, start: number): Promise<string | undefined
   const file = await open(path, 'r');
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(16_384), 0, 16_384, start);
-    const lines = buffer.toString('utf8', 0, bytesRead).split('\n').filter((line) => line.trim() !== '');
-    const complaint = lines.findLast((line) => /\b(FATAL|PANIC):/.test(line)) ?? lines.at(-1);
-    return complaint?.replace(/^.*?\b(FATAL|PANIC):\s*/, '').trim();
+    return lastComplaint(buffer.toString('utf8', 0, bytesRead));
   } finally {
     await file.close();
   }

@@ -10,7 +10,10 @@ export const SOCKET_PORT = 5432;
  * The settings of the server. Given on the command line, they hold whatever stands in postgresql.conf, and a new version
  * of Carcosa changes them for every cluster.
  */
-export function serverSettings(installation: PostgresInstallation, socketDirectory: string): Record<string, string | number> {
+export function serverSettings(
+  installation: PostgresInstallation,
+  socketDirectory: string,
+): Record<string, string | number> {
   return {
     listen_addresses: '',
     // A list of paths; quoted, a path may hold commas and blanks.

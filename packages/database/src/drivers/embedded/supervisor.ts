@@ -87,7 +87,8 @@ async function startWhenFree(options: ServerOptions): Promise<ServerProcess> {
     try {
       return await startServer(options);
     } catch (error) {
-      if (attempt === ORPHAN_ATTEMPTS || !(error instanceof CarcosaError && error.message.includes('still in use'))) throw error;
+      if (attempt === ORPHAN_ATTEMPTS || !(error instanceof CarcosaError && error.message.includes('still in use')))
+        throw error;
       await delay(ORPHAN_PAUSE);
     }
   }
