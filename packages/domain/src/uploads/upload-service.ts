@@ -297,10 +297,11 @@ export class UploadService {
         key: upload.storageKey,
         size: upload.size,
         contentType: upload.declaredContentType ?? 'application/octet-stream',
+        fence: held.lease.fence,
       });
     }
     try {
-      return await store.resume(upload.staged, { durable: upload.offset, takeover });
+      return await store.resume(upload.staged, { durable: upload.offset, takeover, fence: held.lease.fence });
     } catch (error) {
       if (!isCarcosaError(error, 'not_found')) throw error;
       const stat = await store.stat(upload.storageKey);
