@@ -18,6 +18,7 @@ export const ERROR_STATUS = {
   length_mismatch: 400,
   checksum_mismatch: 422,
   unsupported_media_type: 415,
+  precondition_failed: 412,
   range_not_satisfiable: 416,
   signature_invalid: 403,
   upload_not_open: 410,

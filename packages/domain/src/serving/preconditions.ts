@@ -4,7 +4,6 @@ export interface ConditionalHeaders {
   'if-none-match'?: string | undefined;
   'if-modified-since'?: string | undefined;
   'if-unmodified-since'?: string | undefined;
-  'if-range'?: string | undefined;
 }
 
 /** What tells one content of an address from another. */

@@ -35,6 +35,12 @@ const EXPOSED_HEADERS = [
   'Upload-Concat',
 ].join(', ');
 
+/** Caches keep answers of files for everyone, so that these cannot depend on who asked first. */
+const EXPOSED_OF_FILES = 'ETag, Content-Disposition, Content-Range, Accept-Ranges, X-Request-Id';
+
+/** Where files are served: see routes/serve.ts. */
+const SERVED_PREFIX = '/f/';
+
 const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 /** The id that a request came with, if it is fit for a log line, or a new one. */
@@ -51,17 +57,28 @@ export const requestIdOf =
  */
 export function addRequestContext(app: App): void {
   app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => {
-    const response = reply.raw;
-    response.setHeader('X-Request-Id', request.id);
-    response.setHeader('Access-Control-Allow-Origin', '*');
-    const headers = request.raw.headers;
-    if (headers.origin !== undefined) response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
+    const { headers, method, url } = request.raw;
+    // Downloads write them with the rest of their head: one header set apart makes Node take a way that costs 10 µs more.
+    if (url?.startsWith(SERVED_PREFIX) && method !== 'OPTIONS') return done();
+    setCommonHeaders(request, reply);
     if (request.raw.method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) {
       answerPreflight(headers['access-control-request-headers'], reply);
       return;
     }
     done();
   });
+}
+
+/** The same headers as names and values in turn, for answers that are written all at once. */
+export function commonHeaders(request: FastifyRequest): string[] {
+  return ['X-Request-Id', request.id, 'Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', EXPOSED_OF_FILES];
+}
+
+export function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  const response = reply.raw;
+  response.setHeader('X-Request-Id', request.id);
+  response.setHeader('Access-Control-Allow-Origin', '*');
+  if (request.raw.headers.origin !== undefined) response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
 }
 
 function answerPreflight(requestedHeaders: string | undefined, reply: FastifyReply): void {

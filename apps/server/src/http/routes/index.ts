@@ -3,13 +3,14 @@ import type { App, Routes } from '../types.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { projectRoutes } from './projects.ts';
+import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 
 /** All routes, one function a resource. */
-const ROUTES: Routes[] = [startPageRoutes, healthRoutes, projectRoutes, simpleUploadRoutes, fileRoutes, uploadRoutes, tusRoutes];
+const ROUTES: Routes[] = [startPageRoutes, healthRoutes, projectRoutes, simpleUploadRoutes, fileRoutes, serveRoutes, uploadRoutes, tusRoutes];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
   for (const register of ROUTES) register(app, carcosa);

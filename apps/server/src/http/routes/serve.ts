@@ -1,0 +1,131 @@
+import { SignedUrl, SignedUrlBody, success } from '@carcosa/contracts';
+import type { FileAddress, OpenedFile } from '@carcosa/domain';
+import { CarcosaError, isCarcosaError } from '@carcosa/kernel';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Carcosa } from '../../compose.ts';
+import { success as answer } from '../envelope.ts';
+import { FileServer } from '../serving/serve-file.ts';
+import type { Routes } from '../types.ts';
+
+const Key = z.object({ key: z.string() });
+const Id = z.object({ id: z.string() });
+const Address = z.object({
+  v: z.string().optional().describe('a version: it never changes, and may be kept for ever'),
+  download: z.string().optional().describe('save instead of show; a value other than 1 is the name to save under'),
+  expires: z.string().optional().describe('unix seconds, in a signed address'),
+  signature: z.string().optional(),
+});
+/** Everything in it has a default, so that no body is right as well. */
+const SignBody = SignedUrlBody.nullish().transform((body) => body ?? SignedUrlBody.parse({}));
+const DownloadQuery = z.object({ version: z.coerce.number().int().min(1).optional() });
+
+/** The doors out: files at their own addresses, by id for who has a key, and signed addresses of private ones. */
+export const serveRoutes: Routes = (app, carcosa) => {
+  const { serving, clock } = carcosa;
+  const files = new FileServer({ ...carcosa, sendfile: { ...carcosa.config.sendfile, root: carcosa.config.dataDir } });
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/f/:key',
+    config: { public: true },
+    schema: {
+      tags: ['files'],
+      summary: 'Download a file by its address',
+      description: 'Public files are open to everyone; private ones need an address signed by POST /api/v1/files/{id}/signed-url.',
+      params: Key,
+      querystring: Address,
+    },
+    // Read by hand: a signature covers the text as it came, and this is the hottest route.
+    validatorCompiler: () => (value: unknown) => ({ value }),
+    handler: (request, reply) => serveAddress(carcosa, files, request, reply),
+  });
+
+  app.get(
+    '/api/v1/files/:id/download',
+    {
+      config: { permission: 'files:read' },
+      schema: { tags: ['files'], summary: 'Download a file of your project by its id', params: Id, querystring: DownloadQuery },
+    },
+    async (request, reply) => {
+      const version = request.query.version ?? null;
+      const open = () => serving.openAs(request.actor, request.params.id, version);
+      await serveOpened(carcosa, await open(), open, (opened) =>
+        files.serve({ request, reply, opened, versioned: false, download: '', shared: false }),
+      );
+    },
+  );
+
+  app.post(
+    '/api/v1/files/:id/signed-url',
+    {
+      config: { permission: 'files:read' },
+      schema: {
+        tags: ['files'],
+        summary: 'Make an address that opens a private file for a while',
+        params: Id,
+        body: SignBody,
+        response: { 201: success(SignedUrl) },
+      },
+    },
+    async (request, reply) => {
+      reply.code(201);
+      return answer(clock, await serving.sign(request.actor, request.params.id, request.body));
+    },
+  );
+};
+
+async function serveAddress(carcosa: Carcosa, files: FileServer, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const address = addressOf(request);
+  const found = carcosa.serving.open(address);
+  const opened = found instanceof Promise ? await found : found;
+  const { version, download } = address;
+  await serveOpened(
+    carcosa,
+    opened,
+    async () => carcosa.serving.open(address),
+    (file) => files.serve({ request, reply, opened: file, versioned: version !== null, download, shared: true }),
+  );
+}
+
+/**
+ * Serves a file that was found. Where its bytes are gone, what was remembered of it may be out of date: it is looked up once
+ * more before anything is said.
+ */
+async function serveOpened(
+  { serving, logger }: Carcosa,
+  opened: OpenedFile,
+  open: () => Promise<OpenedFile>,
+  serve: (opened: OpenedFile) => Promise<void>,
+): Promise<void> {
+  try {
+    await serve(opened);
+  } catch (error) {
+    if (!isCarcosaError(error, 'not_found')) throw error;
+    serving.filesChanged([opened.file.key]);
+    const again = await open();
+    if (again.file.objectId !== opened.file.objectId) return await serve(again);
+    logger.error({ objectId: opened.file.objectId, storageKey: opened.file.storageKey }, 'the bytes of a file are missing');
+    throw new CarcosaError('storage_unavailable', { message: 'The bucket has lost the bytes of this file.', retryable: false, cause: error });
+  }
+}
+
+/** @throws CarcosaError `not_found` for a version that no file has */
+function addressOf(request: FastifyRequest): FileAddress {
+  const { key } = request.params as z.output<typeof Key>;
+  const query = request.query as Record<string, unknown>;
+  const { v } = query;
+  if (v !== undefined && !(typeof v === 'string' && /^[1-9]\d{0,9}$/.test(v))) throw new CarcosaError('not_found');
+  return {
+    key,
+    version: v === undefined ? null : Number(v),
+    download: single(query['download']) ?? null,
+    expires: single(query['expires']),
+    signature: single(query['signature']),
+  };
+}
+
+/** What comes twice counts as absent: nobody signed two. */
+function single(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
