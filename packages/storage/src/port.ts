@@ -25,7 +25,7 @@ export interface ObjectStore {
    * With `takeover` the former writer may still be alive and writing: what it writes from now on must not reach the object.
    * @throws CarcosaError `not_found` when nothing is staged any more.
    */
-  resume(ref: StagedRef, at: { durable: number; takeover: boolean }): Promise<StagedObject>;
+  resume(ref: StagedRef, at: { durable: number; takeover: boolean; fence?: number }): Promise<StagedObject>;
   /**
    * Removes all that was staged for an upload, also what a crash left before its `ref` was saved (null then). Idempotent;
    * also right after a commit, when it removes nothing that is visible.
@@ -52,6 +52,11 @@ export interface StageInput {
   /** Whole length in bytes where it is known: fixes the size of parts. */
   size: number | null;
   contentType: string;
+  /**
+   * Number of the writer's lease, higher than that of all former holders (so too at `resume`): where a provider cannot shut out
+   * a former writer, it tells whose bytes are the later ones.
+   */
+  fence?: number;
 }
 
 /** All that is needed to find staged bytes again, in any process: plain JSON, kept in the upload's row. */

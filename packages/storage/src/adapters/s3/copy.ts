@@ -1,21 +1,13 @@
 import { CarcosaError } from '@carcosa/kernel';
 import type { S3Api } from './client.ts';
-import { Gate } from './gate.ts';
-import { completeOnce } from './multipart.ts';
+import { completeOnce } from './completion.ts';
+import { copyParts } from './copy-parts.ts';
 import { writerMetadata } from './verified-put.ts';
 
 const MIB = 1024 * 1024;
 /** Large enough for 5 TiB in 10,000 parts, small enough to take seconds. */
 const COPY_PART = 256 * MIB;
 const LARGE_COPY_PART = 640 * MIB;
-/** Parts of one copy that the provider works on at a time. */
-const WIDTH = 4;
-
-export interface CopySource {
-  key: string;
-  etag: string;
-}
-
 /**
  * Copies within the bucket, without the bytes coming here. @throws CarcosaError `not_found`
  * @param id what names the copy in its metadata, so that a lost answer can be told from a copy that was not made
@@ -38,21 +30,4 @@ export async function copyObject(api: S3Api, from: string, to: string, id: strin
     await api.abortMultipart(to, upload).catch(() => {});
     throw error;
   }
-}
-
-/** Fills parts 1 to `count` of a multipart upload from the beginning of an object of `size` bytes; returns their ETags. */
-export async function copyParts(
-  api: S3Api,
-  source: CopySource,
-  target: { key: string; id: string },
-  shape: { count: number; partSize: number; size: number },
-): Promise<string[]> {
-  const gate = new Gate(WIDTH);
-  return Promise.all(
-    Array.from({ length: shape.count }, (_, index) => {
-      const start = index * shape.partSize;
-      const end = Math.min(start + shape.partSize, shape.size) - 1;
-      return gate.run(() => api.copyPart(target.key, target.id, index + 1, { ...source, start, end }));
-    }),
-  );
 }

@@ -4,7 +4,7 @@ import type { S3Api } from './client.ts';
 import { connect } from './connection.ts';
 import { httpStatus } from './errors.ts';
 import type { Layout } from './layout.ts';
-import { completeOnce } from './multipart.ts';
+import { completeOnce } from './completion.ts';
 import { writerMetadata } from './verified-put.ts';
 
 const MIB = 1024 * 1024;
@@ -43,7 +43,7 @@ export class DirectUploads implements PresignCapability {
     const at = this.#api.at(this.#layout.incoming(uploadId));
     const command = new this.#api.sdk.PutObjectCommand({ ...at, ContentLength: input.size, ContentType: input.contentType });
     // Content-Length is signed too, but clients set it themselves, and browsers let nobody else do it.
-    const url = await getSignedUrl(this.#signer, command, signing(input.expiresIn));
+    const url = await getSignedUrl(this.#signer, command, signing(input.expiresIn, 'content-type', 'content-length'));
     return { method: 'PUT', url, headers: { 'content-type': input.contentType } };
   }
 
@@ -53,7 +53,7 @@ export class DirectUploads implements PresignCapability {
     if (multipart === null) throw new CarcosaError('internal_error', { message: 'This upload has no parts.' });
     const part = this.#api.part(this.#layout.object(key), multipart, input.partNumber);
     const command = new this.#api.sdk.UploadPartCommand({ ...part, ContentLength: input.size });
-    return { method: 'PUT', url: await getSignedUrl(this.#signer, command, signing(input.expiresIn)), headers: {} };
+    return { method: 'PUT', url: await getSignedUrl(this.#signer, command, signing(input.expiresIn, 'content-length')), headers: {} };
   }
 
   async signGet(input: {
@@ -159,9 +159,9 @@ export class DirectUploads implements PresignCapability {
 
 const loadSigner = () => import('@aws-sdk/s3-request-presigner');
 
-/** `expiresIn` in seconds. By default the signer would leave the type to the client. */
-function signing(expiresIn: number) {
-  return { expiresIn, signableHeaders: new Set(['host', 'content-type', 'content-length']) };
+/** `expiresIn` in seconds; `headers` are signed beside the host: the client must send them exactly so. */
+function signing(expiresIn: number, ...headers: string[]) {
+  return { expiresIn, signableHeaders: new Set(['host', ...headers]) };
 }
 
 /** The state of a direct upload, or `null` for a ref of another kind. */

@@ -1,66 +1,165 @@
 import { CarcosaError, isCarcosaError } from '@carcosa/kernel';
-import type { Content, S3Api } from './client.ts';
-import { multipartEtag, PartLog } from './part-log.ts';
-import { isFrom, sendVerified } from './verified-put.ts';
+import type { Content, Part, S3Api } from './client.ts';
+import { completeAll, completeOnce } from './completion.ts';
+import { copyParts, rewriteParts } from './copy-parts.ts';
+import { assertPartNumber } from './part-size.ts';
+import { mayReplace, sendVerified, type Writer, writerMetadata } from './verified-put.ts';
 
-/** One upload's multipart upload at the provider. It lies at the final key, which shows nothing of it until it is completed. */
+export interface MultipartTarget {
+  /** The whole final key: it shows nothing of the upload until that is completed. */
+  key: string;
+  writer: Writer;
+  contentType: string;
+  /** Bytes of every part but the last. */
+  partSize: number;
+}
+
+/** One upload's multipart upload at the provider, begun when it is first needed. Part n of it is the n-th of the content. */
 export class Multipart {
-  readonly id: string;
-  readonly log: PartLog;
   readonly #api: S3Api;
-  readonly #key: string;
+  readonly #target: MultipartTarget;
+  #id: Promise<string> | null;
+  /** Of the parts in order; `null` while one is on its way. */
+  #etags: (string | null)[];
+  /** How many parts the provider may hold: more than count where some were taken back. */
+  #sent: number;
+  /** Whether only this writer knows of it: others may have begun another, then. */
+  readonly #own: boolean;
 
-  constructor(api: S3Api, key: string, id: string, log = PartLog.empty()) {
+  /** @param begun what the provider has of it already */
+  constructor(api: S3Api, target: MultipartTarget, begun?: { id: string; etags: string[] }) {
     this.#api = api;
-    this.#key = key;
-    this.id = id;
-    this.log = log;
+    this.#target = target;
+    this.#id = begun ? Promise.resolve(begun.id) : null;
+    this.#etags = begun?.etags ?? [];
+    this.#sent = this.#etags.length;
+    this.#own = !begun;
   }
 
-  /** Sends one part to the place that the log gave it. */
-  async send(place: { index: number; number: number }, content: Content): Promise<void> {
-    const etag = await sendVerified(content, () => this.#api.uploadPart(this.#key, this.id, place.number, content));
-    this.log.settle(place.index, etag);
+  /**
+   * Continues from the first `count` of the parts that the provider holds. With `alone` false others may be sending parts still:
+   * they are shut out.
+   * @throws CarcosaError `storage_unavailable`, final, when parts are missing
+   */
+  static async resume(
+    api: S3Api,
+    target: MultipartTarget,
+    from: { id: string; held: readonly Part[]; count: number; length: number; alone: boolean },
+  ): Promise<Multipart> {
+    const { id, held, count, length } = from;
+    const whole = held.slice(0, count).filter((part, index) => {
+      return part.number === index + 1 && part.size === Math.min(target.partSize, length - index * target.partSize);
+    });
+    if (whole.length < count) {
+      throw new CarcosaError('storage_unavailable', {
+        message: `The bucket has lost acknowledged bytes of an upload: ${count} parts were sent, ${whole.length} are there whole.`,
+        retryable: false,
+      });
+    }
+    const etags = whole.map(({ etag }) => etag);
+    const multipart = new Multipart(api, target, { id, etags });
+    // Parts that nobody knows of come from a writer who was cut off, and perhaps from one who is still there.
+    if (!from.alone || held.length > count) await multipart.#renew();
+    return multipart;
+  }
+
+  /** Begins with the first `count` parts of an object that a multipart upload has become. */
+  static async takeApart(api: S3Api, target: MultipartTarget, object: { etag: string }, count: number): Promise<Multipart> {
+    const multipart = new Multipart(api, target, { id: await begin(api, target), etags: [] });
+    await multipart.#copyFrom(object, count);
+    return multipart;
+  }
+
+  get count(): number {
+    return this.#etags.length;
+  }
+
+  get hasBegun(): boolean {
+    return this.#id !== null;
+  }
+
+  /** The provider's id of it. */
+  id(): Promise<string> {
+    this.#id ??= begin(this.#api, this.#target);
+    return this.#id;
+  }
+
+  /** The place of the next part. @throws CarcosaError `payload_too_large` beyond what a provider takes */
+  reserve(): number {
+    assertPartNumber(this.count + 1);
+    const index = this.#etags.push(null) - 1;
+    this.#sent = Math.max(this.#sent, this.count);
+    return index;
+  }
+
+  async send(index: number, content: Content): Promise<void> {
+    const id = await this.id();
+    this.#etags[index] = await sendVerified(content, () => this.#api.uploadPart(this.#target.key, id, index + 1, content));
+  }
+
+  /** Takes back all parts from `count` on. */
+  truncate(count: number): void {
+    this.#etags.length = count;
   }
 
   /**
    * Makes the object of all parts, once: right too where it was made before, or where the answer says otherwise than the bucket.
-   * @throws CarcosaError `not_found` when there is neither the multipart upload nor the object, `checksum_mismatch`
+   * @param size bytes of all parts
+   * @throws CarcosaError `not_found` when there is neither the multipart upload nor the object, `upload_fenced` when another
+   *   writer has made the object, `checksum_mismatch`
    */
-  async complete(uploadId: string, size: number): Promise<void> {
-    const parts = this.log.list();
-    await completeOnce(this.#api, { key: this.#key, id: this.id, parts, uploadId, size });
+  async complete(size: number): Promise<void> {
+    const { key, writer } = this.#target;
+    // One that all writers share ends with its completion; one of our own would replace what a later writer has made.
+    const made = this.#own ? await this.#api.head(key) : null;
+    if (made && !mayReplace(made, writer)) throw new CarcosaError('upload_fenced');
+    // Some providers (Ceph) make no object unless all parts that were sent are named.
+    if (this.#sent > this.count) await this.#renew();
+    const parts = this.#etags.map((etag, index) => ({ number: index + 1, etag: etag ?? '' }));
+    await completeOnce(this.#api, { key, id: await this.id(), parts, uploadId: writer.uploadId, size });
+  }
+
+  /**
+   * Moves the parts into another multipart upload, which nobody else knows. The old one is ended by completing it, since its parts
+   * can be read, and copied within the bucket, in no other way; should we end here, the object under the key begins with our parts,
+   * and whoever resumes takes it apart.
+   */
+  async #renew(): Promise<void> {
+    const { key } = this.#target;
+    const old = await this.id();
+    if (this.count === 0) {
+      await this.#api.abortMultipart(key, old);
+      this.#id = begin(this.#api, this.#target);
+      await this.#id;
+      return;
+    }
+    await completeAll(this.#api, key, old);
+    const object = await this.#api.head(key);
+    if (!object) throw new CarcosaError('not_found');
+    this.#id = begin(this.#api, this.#target);
+    await this.#copyFrom(object, this.count);
+  }
+
+  async #copyFrom(object: { etag: string }, count: number): Promise<void> {
+    const { key, partSize } = this.#target;
+    const source = { key, etag: object.etag };
+    const shape = { count, partSize, size: count * partSize };
+    const id = await this.id();
+    this.#etags = await copyParts(this.#api, source, { key, id }, shape).catch((error) => {
+      if (isCarcosaError(error) && error.retryable) throw error;
+      // Not every provider can, and Ceph looks for another name where there is a "%" in it.
+      return rewriteParts(this.#api, source, { key, id }, shape);
+    });
+    this.#sent = count;
   }
 }
 
-/** Completes a multipart upload of ours; see {@link Multipart.complete}. `size` in bytes, `null` where it is not known. */
-export async function completeOnce(
-  api: S3Api,
-  upload: { key: string; id: string; parts: { number: number; etag: string }[]; uploadId: string; size: number | null },
-): Promise<void> {
-  const expected = multipartEtag(upload.parts.map(({ etag }) => etag));
-  try {
-    const answer = await api.completeMultipart(upload.key, upload.id, upload.parts);
-    if (!answer.md5 || answer.etag === expected) return;
-  } catch (error) {
-    // The answer to an earlier request may have been lost, or this one's error may have come after the deed.
-    if (!(isCarcosaError(error) && (error.retryable || error.code === 'not_found'))) throw error;
-    if (await isCompleted(api, upload, expected)) return;
-    // Some servers say 500 of a multipart upload that there is not.
-    if (error.retryable && !(await api.listParts(upload.key, upload.id))) throw new CarcosaError('not_found', { cause: error });
-    throw error;
-  }
-  if (await isCompleted(api, upload, expected)) return;
-  throw new CarcosaError('checksum_mismatch', { message: 'The bucket has put other parts together than were sent.' });
+/** Aborts all unfinished multipart uploads of a key, and those of `ids` too. */
+export async function abortAll(api: S3Api, key: string, ids: readonly string[] = []): Promise<void> {
+  const all = new Set([...(await api.listMultiparts(key)), ...ids]);
+  await Promise.all(Array.from(all, (id) => api.abortMultipart(key, id)));
 }
 
-async function isCompleted(
-  api: S3Api,
-  upload: { key: string; uploadId: string; size: number | null },
-  expected: string | null,
-): Promise<boolean> {
-  const head = await api.head(upload.key);
-  if (!head || !isFrom(head, upload.uploadId)) return false;
-  if (upload.size !== null && head.size !== upload.size) return false;
-  return !head.md5 || expected === null || head.etag === expected;
+function begin(api: S3Api, { key, writer, contentType }: MultipartTarget): Promise<string> {
+  return api.createMultipart(key, { contentType, metadata: writerMetadata(writer) });
 }

@@ -27,8 +27,8 @@ export class PartSender {
   /** Takes the part, which must not change afterwards, as the next in order; false, and nothing done, when there is no room. */
   trySend(part: PartBuffer): boolean {
     if (this.#sending.size >= this.#width) return false;
-    const place = this.#multipart.log.reserve();
-    const sent = this.#gate.run(() => this.#multipart.send(place, part.content()));
+    const index = this.#multipart.reserve();
+    const sent = this.#gate.run(() => this.#multipart.send(index, part.content()));
     const settled: Promise<void> = sent.catch((error) => this.#fail(error)).finally(() => this.#sending.delete(settled));
     this.#sending.add(settled);
     return true;

@@ -4,18 +4,14 @@ const MIB = 1024 * 1024;
 
 /** A provider takes at most so many parts, numbered from 1. */
 export const MAX_PARTS = 10_000;
-/** Numbers that may be used up by parts; the others are left for the gaps that each takeover makes. */
-const PLANNED_PARTS = 9_000;
-/** A gap in the numbers, wider than what one writer can have on its way. */
-export const TAKEOVER_GAP = 16;
 
 /**
  * The size of all parts but the last, in bytes: one size for a whole upload, because some providers (R2) want that. Of a known
- * size at least `smallest` and large enough for 9,000 parts; of an unknown one twice the smallest (16 MiB: 160 GB at most).
+ * size at least `smallest` and large enough for 10,000 parts; of an unknown one twice the smallest (16 MiB: 160 GB at most).
  */
 export function choosePartSize(size: number | null, smallest: number): number {
   if (size === null) return 2 * smallest;
-  const needed = Math.ceil(size / PLANNED_PARTS);
+  const needed = Math.ceil(size / MAX_PARTS);
   return needed <= smallest ? smallest : Math.ceil(needed / MIB) * MIB;
 }
 

@@ -33,7 +33,7 @@ export interface StagedStart {
   state: StagedState;
   writer: Writer;
   part: PartBuffer;
-  /** `null` for an object of one PUT. */
+  /** `null` for an object that is known to fit in one PUT. */
   multipart: Multipart | null;
   /** Of the first `state.length` bytes, where it is known. */
   hash: Hash | null;
@@ -50,14 +50,24 @@ export class S3StagedObject implements StagedObject {
   readonly #writer: Writer;
   readonly #multipart: Multipart | null;
   readonly #sender: PartSender | null;
+  /** Whether others have written before. */
+  readonly #resumed: boolean;
   /** As of the last sync: what the upload's row may refer to. */
   #saved: StagedState;
+  #length: number;
   #part: PartBuffer;
   #hash: Hash | null;
   /** The hash as of `#saved`. */
   #savedHash: Hash | null;
+  /** The hash as of the beginning of the part; `null` also for a part that another writer began. */
+  #partHash: Hash | null = null;
   #head: Buffer | null;
   #objectsPut = 0;
+  /**
+   * Small objects that only states before the one that we began with refer to. The upload's row is known to hold no older one;
+   * whether it holds what is saved from now on, nobody here knows.
+   */
+  readonly #removable: string[];
   #failure: CarcosaError | null = null;
   #syncing: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
@@ -69,10 +79,14 @@ export class S3StagedObject implements StagedObject {
     this.#multipart = start.multipart;
     this.#sender = start.multipart && new PartSender(start.multipart, context.gate, partsInFlight(start.state.partSize));
     this.#saved = start.state;
+    this.#length = start.state.length;
     this.#part = start.part;
     this.#hash = start.hash;
     this.#savedHash = start.hash?.copy() ?? null;
+    this.#partHash = start.part.length === 0 ? this.#savedHash : null;
     this.#head = start.head;
+    this.#resumed = start.state.writer !== start.writer.id;
+    this.#removable = [...start.state.stale];
   }
 
   get ref(): StagedRef {
@@ -80,7 +94,7 @@ export class S3StagedObject implements StagedObject {
   }
 
   get length(): number {
-    return this.#saved.whole ? this.#saved.length : this.#partStart + this.#part.length;
+    return this.#length;
   }
 
   append(chunk: Uint8Array): Promise<void> | undefined {
@@ -104,13 +118,13 @@ export class S3StagedObject implements StagedObject {
     }
     if (length < this.#partStart) await this.#returnToSaved();
     else this.#part.truncate(length - this.#partStart);
-    // What lies between may be in a part that nobody can read: then the hash is made at the end.
-    this.#hash = saved.length < this.#partStart ? null : (this.#savedHash?.copy() ?? null);
-    this.#hash?.update(this.#part.slice(saved.length - this.#partStart));
+    this.#length = length;
+    if (length === saved.length) this.#hash = this.#savedHash?.copy() ?? null;
+    else this.#hash = this.#partHash?.copy().update(this.#part.slice(0)) ?? null;
   }
 
-  sync(): Promise<number> {
-    const synced = this.#syncing.then(() => this.#sync());
+  sync(options: { lazy?: boolean } = {}): Promise<number> {
+    const synced = this.#syncing.then(() => this.#sync(options.lazy === true));
     this.#syncing = synced.catch(() => {});
     return synced;
   }
@@ -189,9 +203,12 @@ export class S3StagedObject implements StagedObject {
   #fill(chunk: Uint8Array): number {
     let taken = 0;
     while (taken < chunk.length && (!this.#part.full || this.#trySendPart())) {
-      taken += this.#part.append(taken === 0 ? chunk : chunk.subarray(taken));
+      const rest = taken === 0 ? chunk : chunk.subarray(taken);
+      const fitting = this.#part.append(rest);
+      this.#hash?.update(fitting === rest.length ? rest : rest.subarray(0, fitting));
+      this.#length += fitting;
+      taken += fitting;
     }
-    this.#hash?.update(taken === chunk.length ? chunk : chunk.subarray(0, taken));
     return taken;
   }
 
@@ -209,6 +226,7 @@ export class S3StagedObject implements StagedObject {
     // A copy: the view would hold the whole part in memory.
     if (part.index === 0) this.#head = Buffer.from(part.slice(0, HEAD_SIZE));
     this.#part = new PartBuffer(part.index + 1, this.#saved.partSize);
+    this.#partHash = this.#hash?.copy() ?? null;
     return true;
   }
 
@@ -220,14 +238,15 @@ export class S3StagedObject implements StagedObject {
     }
   }
 
-  async #sync(): Promise<number> {
+  async #sync(lazy: boolean): Promise<number> {
     this.#check();
-    const length = this.length;
-    if (length === this.#saved.length) return length;
-    const hash = this.#hash?.copy() ?? null;
+    // Saved lazily, the beginning of a part waits until the part is full: it is written once then.
+    const unfinished = lazy && !this.#part.full && this.length !== this.#saved.size;
+    const length = unfinished ? this.#partStart : this.length;
+    if (length <= this.#saved.length) return this.#saved.length;
+    const hash = (unfinished ? this.#partHash : this.#hash)?.copy() ?? null;
     try {
-      const before = this.#saved;
-      if (!this.#sender && length === before.size) await this.#finish();
+      if (!this.#sender && length === this.#saved.size) await this.#finish();
       else this.#saved = await this.#save(length);
       this.#savedHash = hash;
     } catch (error) {
@@ -236,32 +255,35 @@ export class S3StagedObject implements StagedObject {
     return length;
   }
 
-  /** Puts the first `length` bytes, all that there are now, on stable storage; more may be appended meanwhile. */
+  /** Puts the first `length` bytes on stable storage: all that there are now, or all before this part. More may be appended meanwhile. */
   async #save(length: number): Promise<StagedState> {
-    const { api } = this.#context;
     const part = this.#part;
     const before = this.#saved;
     const last = length === before.size;
-    const sendIt = this.#sender !== null && (last || part.full);
-    const tailLength = sendIt ? 0 : part.length;
+    const tailLength = length - this.#partStart;
+    const sendIt = this.#sender !== null && tailLength > 0 && (last || part.full);
     if (sendIt) await this.#sendPart(part);
     const parts = sendIt ? part.index + 1 : part.index;
-    const [tail, head] = await Promise.all([
-      tailLength === 0 ? [] : this.#saveTail(part, tailLength),
+    const removable = this.#removable.splice(0);
+    const [tail, head, multipart] = await Promise.all([
+      sendIt || tailLength === 0 ? [] : this.#saveTail(part, tailLength),
       parts > 0 && !last ? this.#saveHead() : before.head,
+      // What is saved names the one multipart upload that all later writers share.
+      this.#multipart?.id() ?? null,
       this.#sender?.delivered(),
-      // The row holds `before` by now: what only earlier states refer to may go, and comes again in a listing if it does not.
-      api.deleteAll(before.stale).catch(() => {}),
+      // What stays behind comes again when the staging folder is emptied.
+      this.#context.api.deleteAll(removable).catch(() => {}),
     ]);
-    const needed = new Set(tail.map(({ key }) => key));
+    const needed = new Set([...tail.map(({ key }) => key), ...removable]);
+    const { id: writer, generation } = this.#writer;
     return {
       ...before,
-      writer: this.#writer.id,
-      generation: this.#writer.generation,
+      writer,
+      generation,
       length,
-      parts: this.#multipart?.log.snapshot(parts) ?? before.parts,
+      multipart,
       tail,
-      stale: before.tail.map(({ key }) => key).filter((key) => !needed.has(key)),
+      stale: [...before.stale, ...before.tail.map(({ key }) => key)].filter((key) => !needed.has(key)),
       head,
     };
   }
@@ -296,13 +318,13 @@ export class S3StagedObject implements StagedObject {
   /** Makes the object of all that was appended, under its key; where nothing refers to it yet. */
   async #finish(): Promise<void> {
     if (this.#saved.whole) return;
-    const { uploadId, contentType } = this.#saved;
+    const { contentType } = this.#saved;
     const length = this.length;
     try {
-      if (this.#multipart && this.#sender) {
-        if (this.#part.length > 0 || this.#multipart.log.count === 0) await this.#sendPart(this.#part);
+      if (this.#multipart && this.#sender && (this.#multipart.hasBegun || this.#part.index > 0)) {
+        if (this.#part.length > 0 || this.#multipart.count === 0) await this.#sendPart(this.#part);
         await this.#sender.delivered();
-        await this.#multipart.complete(uploadId, length);
+        await this.#multipart.complete(length);
       } else {
         await putWhole(this.#context.api, this.#key, this.#part.content(), { writer: this.#writer, contentType });
         this.#head = Buffer.from(this.#part.slice(0, HEAD_SIZE));
@@ -320,18 +342,19 @@ export class S3StagedObject implements StagedObject {
     const saved = this.#saved;
     await this.#sender?.delivered();
     const parts = partCount(saved);
-    this.#multipart?.log.truncate(parts);
+    this.#multipart?.truncate(parts);
     const part = new PartBuffer(parts, saved.partSize);
     part.append(await loadTail(api, saved.tail, saved.length - parts * saved.partSize));
     if (parts === 0) this.#head = null;
     this.#part = part;
+    this.#partHash = null;
   }
 
   async #removeStaging(): Promise<void> {
     const { api, layout } = this.#context;
-    const { generation, tail, stale, head, uploadId } = this.#saved;
+    const { tail, stale, head, uploadId } = this.#saved;
     const keys = [...tail.map(({ key }) => key), ...stale, ...(head ? [head] : [])];
-    if (generation === 0) return api.deleteAll(keys);
+    if (!this.#resumed) return api.deleteAll(keys);
     // Former writers may have left more than the last state names.
     for await (const { key } of api.list(layout.staging(uploadId))) keys.push(key);
     return api.deleteAll(new Set(keys));

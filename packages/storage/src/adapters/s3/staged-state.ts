@@ -1,11 +1,10 @@
 import { CarcosaError } from '@carcosa/kernel';
 import type { StagedRef } from '../../port.ts';
-import type { PartLogState } from './part-log.ts';
 
 /** A small object that holds bytes of the part that is not full yet. */
 export type Segment = { readonly key: string; readonly size: number };
 
-/** What an upload's row keeps of its staged bytes: plain JSON, of one size however large the upload is. Sizes in bytes. */
+/** What an upload's row keeps of its staged bytes: plain JSON, small however large the upload is. Sizes in bytes. */
 export type StagedState = {
   readonly kind: 'staged';
   readonly uploadId: string;
@@ -14,15 +13,16 @@ export type StagedState = {
   readonly contentType: string;
   readonly size: number | null;
   readonly partSize: number;
-  /** Raised by each resume. */
+  /** Rises with each writer. */
   readonly generation: number;
   /** Who saved this state; never used twice. */
   readonly writer: string;
   /** How many bytes are durable. */
   readonly length: number;
-  /** Id of the multipart upload; `null` for an object that is small enough for one PUT. */
+  /** Known to fit in one PUT: there is no multipart upload, nor will there be. */
+  readonly single: boolean;
+  /** Id of the multipart upload; `null` before it has begun. */
   readonly multipart: string | null;
-  readonly parts: PartLogState;
   /** What follows the parts, in order. */
   readonly tail: readonly Segment[];
   /** Small objects that only the state before this one needs. */

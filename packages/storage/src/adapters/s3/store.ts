@@ -15,6 +15,7 @@ import { copyObject } from './copy.ts';
 import { DirectUploads } from './direct.ts';
 import { Gate } from './gate.ts';
 import { Layout } from './layout.ts';
+import { abortAll } from './multipart.ts';
 import { openBody } from './object-body.ts';
 import { ParkedHashes } from './parked-hashes.ts';
 import type { StagingContext } from './staged-object.ts';
@@ -59,14 +60,16 @@ export class S3ObjectStore implements ObjectStore {
     return stageObject(this.#staging, input, this.#token());
   }
 
-  resume(ref: StagedRef, at: { durable: number; takeover: boolean }): Promise<StagedObject> {
+  resume(ref: StagedRef, at: { durable: number; takeover: boolean; fence?: number }): Promise<StagedObject> {
     return resumeObject(this.#staging, ref, at, this.#token());
   }
 
   async discard(staged: { uploadId: string; key: string; ref: StagedRef | null }): Promise<void> {
     const key = this.#layout.object(staged.key);
+    const multipart = staged.ref?.['multipart'];
     await Promise.all([
-      this.#abortAll(key, staged.ref),
+      // Listed too, because a crash may have left one before its id was saved.
+      abortAll(this.#api, key, typeof multipart === 'string' ? [multipart] : []),
       this.#api.delete(this.#layout.incoming(staged.uploadId)),
       this.#removeAll(this.#layout.staging(staged.uploadId)),
     ]);
@@ -100,13 +103,6 @@ export class S3ObjectStore implements ObjectStore {
 
   async close(): Promise<void> {
     this.#api.close();
-  }
-
-  /** All multipart uploads of that key: also one that a crash has left before its id was saved. */
-  async #abortAll(key: string, ref: StagedRef | null): Promise<void> {
-    const ids = new Set(await this.#api.listMultiparts(key));
-    if (typeof ref?.multipart === 'string') ids.add(ref.multipart);
-    await Promise.all(Array.from(ids, (id) => this.#api.abortMultipart(key, id)));
   }
 
   async #removeAll(prefix: string): Promise<void> {

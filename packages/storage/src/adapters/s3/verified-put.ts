@@ -9,7 +9,7 @@ const MAX_TRIES = 3;
 const UPLOAD = 'carcosa-upload';
 const WRITER = 'carcosa-writer';
 
-/** Who writes an upload: each resume raises the generation, `id` is never used twice. */
+/** Who writes an upload: a later writer has a higher generation, `id` is never used twice. */
 export interface Writer {
   uploadId: string;
   generation: number;
@@ -73,7 +73,8 @@ export async function putWhole(
   throw corrupted();
 }
 
-function mayReplace(head: ObjectHead, writer: Writer): boolean {
+/** Whether an object under an upload's key is that of an earlier writer, or our own. */
+export function mayReplace(head: ObjectHead, writer: Writer): boolean {
   const [generation, id] = (head.metadata[WRITER] ?? '').split(' ');
   return isFrom(head, writer.uploadId) && (id === writer.id || Number(generation) < writer.generation);
 }
