@@ -13,5 +13,4 @@ export * from './repositories/provisioning.ts';
 export * from './repositories/queryable.ts';
 export * from './repositories/serving.ts';
 export * from './repositories/uploads/index.ts';
-export * as schema from './schema/index.ts';
 export type { UploadDoor, UploadStatus } from './schema/index.ts';

@@ -1,9 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { CarcosaError, isCarcosaError, type Logger } from '@carcosa/kernel';
-import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
+import { migrationFiles, migrator, nodePostgres } from './drivers/drizzle.ts';
 import type { Database } from './drivers/open-database.ts';
 import { CONNECTION_DEFAULTS } from './drivers/pool.ts';
 import { sqlStateOf, toDatabaseError } from './errors.ts';
@@ -34,7 +32,7 @@ export async function migrate(
   options: MigrateOptions,
 ): Promise<void> {
   const directory = options.directory ?? MIGRATIONS_DIRECTORY;
-  const newest = readMigrationFiles({ migrationsFolder: directory }).at(-1)?.folderMillis ?? 0;
+  const newest = migrationFiles().readMigrationFiles({ migrationsFolder: directory }).at(-1)?.folderMillis ?? 0;
   try {
     if ((await lastApplied(database.pool, newest)) < newest)
       await migrateLocked(database.connectionString, { ...options, directory, newest });
@@ -79,7 +77,7 @@ async function migrateLocked(
     await client.connect();
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     if ((await lastApplied(client, newest)) === newest) return;
-    await runMigrations(drizzle(client), { migrationsFolder: directory });
+    await migrator().migrate(nodePostgres().drizzle(client), { migrationsFolder: directory });
     logger.info({}, 'The database was migrated');
   } finally {
     await client.end();

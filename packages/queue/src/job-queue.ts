@@ -59,7 +59,10 @@ export class JobQueue {
       connectionTimeoutMillis: 10_000,
       application_name: 'carcosa-jobs',
     });
-    this.#pool.on('error', (error) => logger.warn({ err: error }, 'a connection of the job queue was lost'));
+    this.#pool.on('error', (error) => {
+      // What we close ourselves may still hear that the server stops.
+      if (!this.#pool.ending) logger.warn({ err: error }, 'a connection of the job queue was lost');
+    });
     this.#pool.on('connect', (client) => client.on('error', () => {}));
     this.#boss = new PgBoss({ db: connectionOf(this.#pool), schema: JOBS_SCHEMA, schedule: false, reindex: false });
     this.#boss.on('error', (error) => logger.warn({ err: error }, 'the job queue met an error'));

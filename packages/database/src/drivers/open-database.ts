@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CarcosaError, type Clock, type Logger, systemClock } from '@carcosa/kernel';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Pool } from 'pg';
 import { sqlStateOf } from '../errors.ts';
-import * as schema from '../schema/index.ts';
+import { nodePostgres } from './drizzle.ts';
 import { startEmbeddedPostgres } from './embedded/supervisor.ts';
 import { createPool } from './pool.ts';
 import { explainUnreachable } from './unreachable.ts';
@@ -24,8 +24,8 @@ export interface DatabaseOptions {
 export interface Database {
   readonly kind: 'embedded' | 'postgres';
   readonly pool: Pool;
-  /** The same pool through Drizzle. */
-  readonly db: NodePgDatabase<typeof schema>;
+  /** The same pool through Drizzle, which is loaded when this is first read. */
+  readonly db: NodePgDatabase;
   /** For what needs connections of its own: jobs, listeners, migrations. Holds the password. */
   readonly connectionString: string;
   /** Ends the pool, waiting up to 10 s for queries that run, and stops the server if it is ours. */
@@ -64,10 +64,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await server.stop();
     throw explainUnreachable(error, server.connectionString);
   }
+  const opened = pool;
+  let db: NodePgDatabase | undefined;
   return {
     kind: server.kind,
     pool,
-    db: drizzle(pool, { schema }),
+    get db() {
+      db ??= nodePostgres().drizzle(opened);
+      return db;
+    },
     connectionString: server.connectionString,
     close: closeOnce(pool, server),
   };

@@ -56,7 +56,10 @@ export function createPool({
     // The server ends a statement before this; only a server that no longer answers is cut off by it.
     query_timeout: statementTimeout + 5_000,
   });
-  pool.on('error', (error) => logger.warn({ error }, 'A connection to the database was lost'));
+  pool.on('error', (error) => {
+    // What we close ourselves may still hear that the server stops.
+    if (!pool.ending) logger.warn({ error }, 'A connection to the database was lost');
+  });
   // The pool listens to idle connections only: one that breaks while in use would end the process. Its query rejects.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
