@@ -3,6 +3,7 @@ import {
   changeFiles,
   copyFiles,
   type FileChange,
+  type FileCopy,
   findFiles,
   isUniqueViolation,
   purgeFiles,
@@ -48,58 +49,54 @@ export class FileChanges {
    */
   async change(projectId: ProjectId, from: 'live' | 'trashed', wanted: readonly WantedChange[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const done = new Map<number, File>();
+    const outcomes = new Map<number, FileOutcome>();
     let left = knownPositions(wanted);
     while (left.length > 0) {
-      const changes = left.map((position) => toChange(wanted[position] as WantedChange));
+      const round = left;
+      const changes = round.map((position) => toChange(wanted[position] as WantedChange));
       const options = { projectId, from, now: clock.now(), publicUrl };
-      const changed = await untilPathsHold(() => transaction((tx) => changeFiles(tx, changes, options)));
-      if (changed.size === 0) break;
-      for (const [index, file] of changed) done.set(left[index] as number, file);
-      left = left.filter((position) => !done.has(position));
+      const { files, blocked } = await untilPathsHold(() => transaction((tx) => changeFiles(tx, changes, options)));
+      // What this round says replaces what the one before said.
+      for (const position of round) outcomes.delete(position);
+      for (const [index, file] of files) outcomes.set(round[index] as number, file);
+      for (const [index, path] of blocked) outcomes.set(round[index] as number, pathError(path));
+      left = files.size === 0 ? [] : [...blocked.keys()].map((index) => round[index] as number);
     }
-    const found = await this.#find(projectId, left.map((position) => wanted[position]?.id as FileId));
-    return wanted.map((item, position) => done.get(position) ?? unchangedOutcome(found.get(item.id), from, item));
+    const found = await this.#find(projectId, wanted.filter((_, position) => !outcomes.has(position)).map(({ id }) => id));
+    return wanted.map(({ id }, position) => outcomes.get(position) ?? absentOutcome(found.get(id), from));
   }
 
   /** Moves files to the trash; those that are there already stay as they are. */
   async trash(projectId: ProjectId, wanted: readonly string[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const ids = distinctIds(wanted);
-    const trashed = await transaction((tx) => trashFiles(tx, ids, { projectId, now: clock.now(), publicUrl }));
-    const found = await this.#find(projectId, ids.filter((id) => !trashed.has(id)));
+    const trashed = await transaction((tx) => trashFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }));
+    const found = await this.#find(projectId, wanted.filter((id) => !trashed.has(id)));
     return wanted.map((id) => {
       const file = trashed.get(id) ?? found.get(id);
       if (!file) return new CarcosaError('not_found');
-      // Restored by somebody else in the same moment.
-      return file.deletedAt === null ? new CarcosaError('conflict', { retryable: true }) : file;
+      return file.deletedAt === null ? changedMeanwhile() : file;
     });
   }
 
   /** Removes files with all their versions, from the trash or not. */
   async purge(projectId: ProjectId, wanted: readonly string[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const ids = distinctIds(wanted);
-    const purged = await transaction((tx) => purgeFiles(tx, ids, { projectId, now: clock.now(), publicUrl }));
+    const purged = await transaction((tx) => purgeFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }));
     return wanted.map((id) => purged.get(id) ?? new CarcosaError('not_found'));
   }
 
   /** Makes new files of the present content of others. */
   async copy(projectId: ProjectId, by: string, wanted: readonly { id: string; path: string }[]): Promise<FileOutcome[]> {
     const { transaction, clock, ids, random, publicUrl } = this.#parts;
-    const newIds = wanted.map(() => ids.next('file'));
-    const copies = knownPositions(wanted).map((position) => {
-      const { id, path } = wanted[position] as { id: FileId; path: string };
-      return { id, path, ...splitPath(path), newId: newIds[position] as FileId, newKey: newFileKey(random) };
-    });
-    const copied = await transaction((tx) => copyFiles(tx, copies, { projectId, by, now: clock.now(), publicUrl }));
-    const left = copies.filter(({ newId }) => !copied.has(newId));
-    const found = await this.#find(projectId, left.map(({ id }) => id));
-    return wanted.map((item, position) => copied.get(newIds[position] as FileId) ?? unchangedOutcome(found.get(item.id), 'live', item));
+    const copies = wanted.map(({ id, path }) => ({ id, path, ...splitPath(path), newId: ids.next('file'), newKey: newFileKey(random) }));
+    const known = copies.filter((copy): copy is FileCopy => isId('file', copy.id));
+    const { files, blocked } = await transaction((tx) => copyFiles(tx, known, { projectId, by, now: clock.now(), publicUrl }));
+    const found = await this.#find(projectId, copies.filter(({ newId }) => !files.has(newId) && !blocked.has(newId)).map(({ id }) => id));
+    return copies.map(({ id, path, newId }) => files.get(newId) ?? (blocked.has(newId) ? pathError(path) : absentOutcome(found.get(id), 'live')));
   }
 
-  #find(projectId: ProjectId, ids: readonly FileId[]): Promise<Map<string, File>> {
-    return findFiles(this.#parts.db, projectId, ids, this.#parts.publicUrl);
+  async #find(projectId: ProjectId, ids: readonly string[]): Promise<Map<string, File>> {
+    return await findFiles(this.#parts.db, projectId, knownIds(ids), this.#parts.publicUrl);
   }
 }
 
@@ -112,37 +109,34 @@ export function fileOf(outcome: FileOutcome | undefined): File {
 
 export const inTrash = (): CarcosaError => new CarcosaError('conflict', { message: 'The file is in the trash; restore it first.' });
 
-/** Positions of items whose ids can be ids of files: the others are not worth a question. */
-function knownPositions(wanted: readonly { id: string }[]): number[] {
-  return wanted.flatMap(({ id }, position) => (isId('file', id) ? [position] : []));
-}
+/** It was trashed or restored between two looks at it. */
+const changedMeanwhile = (): CarcosaError => new CarcosaError('conflict', { retryable: true });
 
-function distinctIds(wanted: readonly string[]): FileId[] {
-  return [...new Set(wanted)].filter((id) => isId('file', id));
-}
-
-function toChange({ id, ...change }: WantedChange): FileChange {
-  return { ...change, ...(change.path === undefined ? {} : splitPath(change.path)), id: id as FileId };
-}
-
-/** Why an item was left over, or the file when nothing was to be done: `file` is what is there now. */
-function unchangedOutcome(file: File | undefined, from: 'live' | 'trashed', item: { path?: string | undefined; rename?: string | undefined }): FileOutcome {
-  if (!file) return new CarcosaError('not_found');
-  const isLive = file.deletedAt === null;
-  if (from === 'trashed' && isLive) return file;
-  if (from === 'live' && !isLive) return inTrash();
-  // Only in the moment when somebody else trashes or restores it.
-  if (from === 'live' && item.path === undefined && item.rename === undefined) return new CarcosaError('conflict', { retryable: true });
-  const path = item.path ?? renamed(file.path, item.rename);
+function pathError(path: string): CarcosaError {
   const problem = pathProblem(path);
   if (problem) return new CarcosaError('invalid_path', { message: `The path is not allowed: ${problem}.` });
   return new CarcosaError('path_taken', { details: { path } });
 }
 
-function renamed(path: string, name: string | undefined): string {
-  if (name === undefined) return path;
-  const { folder } = splitPath(path);
-  return folder === '' ? name : `${folder}/${name}`;
+/** Why a file was not among those that are live, or in the trash: `file` is what was found of it afterwards. */
+function absentOutcome(file: File | undefined, from: 'live' | 'trashed'): FileOutcome {
+  if (!file) return new CarcosaError('not_found');
+  const isLive = file.deletedAt === null;
+  if (from === 'live') return isLive ? changedMeanwhile() : inTrash();
+  return isLive ? file : changedMeanwhile();
+}
+
+/** Positions of items whose ids can be ids of files: the others are not worth a question. */
+function knownPositions(wanted: readonly { id: string }[]): number[] {
+  return wanted.flatMap(({ id }, position) => (isId('file', id) ? [position] : []));
+}
+
+function knownIds(wanted: readonly string[]): FileId[] {
+  return [...new Set(wanted)].filter((id) => isId('file', id));
+}
+
+function toChange({ id, ...change }: WantedChange): FileChange {
+  return { ...change, ...(change.path === undefined ? {} : splitPath(change.path)), id: id as FileId };
 }
 
 /** Repeats `work` while somebody else takes a path between its look and its write: the next look sees that it is taken. */

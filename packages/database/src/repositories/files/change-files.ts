@@ -29,17 +29,26 @@ export interface ChangeOptions {
   publicUrl: string;
 }
 
+export interface Changed {
+  /** The changed files, by the position of their change. */
+  files: Map<number, File>;
+  /** The paths that changes want by their position, where the file is there but the path is not free (or, after a renaming, too long). */
+  blocked: Map<number, string>;
+}
+
 /**
- * Changes many files in one statement: those whose path is free (and not too long, after a renaming), one change a file and one file a path. Who is left over may
+ * Changes many files in one statement: those whose path is free, one change a file and one file a path. Who is left over may
  * succeed in a second call, when the first has moved something out of the way.
- * @returns the changed files by the position of their change in `changes`
  * @throws the database's unique violation of `files_path` when another transaction took a path in the same moment
  */
-export async function changeFiles(db: Queryable, changes: readonly FileChange[], options: ChangeOptions): Promise<Map<number, File>> {
+export async function changeFiles(db: Queryable, changes: readonly FileChange[], options: ChangeOptions): Promise<Changed> {
   const { projectId, from, now, publicUrl } = options;
   const input = changes.map((change, position) => ({ ...change, position }));
-  const { rows } = await db.query<{ position: number; file: File }>(CHANGE[from], [publicUrl, projectId, JSON.stringify(input), now]);
-  return new Map(rows.map(({ position, file }) => [position, file]));
+  const { rows } = await db.query<{ position: number; path: string; file: File | null }>(CHANGE[from], [publicUrl, projectId, JSON.stringify(input), now]);
+  return {
+    files: new Map(rows.flatMap(({ position, file }) => (file ? [[position, file]] : []))),
+    blocked: new Map(rows.flatMap(({ position, path, file }) => (file ? [] : [[position, path]]))),
+  };
 }
 
 const changeStatement = (trash: 'is null' | 'is not null') => `
@@ -70,6 +79,7 @@ with input as (
   from free w where f.id = w.id and w.nth_of_file = 1 and w.nth_of_path = 1
   returning w.position, f.*
 ), told as (${notifyKeys('changed')})
-select f.position, ${fileJson('f', '$1')} as file from changed f join told on true`;
+select w.position, w.path, case when f.id is not null then ${fileJson('f', '$1')} end as file
+from wanted w left join changed f on f.position = w.position join told on true`;
 
 const CHANGE = { live: changeStatement('is null'), trashed: changeStatement('is not null') };

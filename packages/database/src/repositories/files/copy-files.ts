@@ -24,16 +24,22 @@ export interface CopyOptions {
   publicUrl: string;
 }
 
-/**
- * Copies live files in one statement; no bytes move, the copies share the object. Left out are copies of what is not there and
- * copies to a path that is taken, by a file or by an earlier one of the same call.
- * @returns the copies by their new ids
- */
-export async function copyFiles(db: Queryable, copies: readonly FileCopy[], options: CopyOptions): Promise<Map<string, File>> {
+export interface Copied {
+  /** The copies by their new ids. */
+  files: Map<string, File>;
+  /** New ids of copies whose source is there, but whose path another file has, or an earlier copy of the same call. */
+  blocked: Set<string>;
+}
+
+/** Copies live files in one statement; no bytes move, the copies share the object. */
+export async function copyFiles(db: Queryable, copies: readonly FileCopy[], options: CopyOptions): Promise<Copied> {
   const { projectId, by, now, publicUrl } = options;
   const input = copies.map((copy, position) => ({ ...copy, position }));
-  const { rows } = await db.query<{ file: File }>(COPY, [publicUrl, projectId, JSON.stringify(input), by, now]);
-  return new Map(rows.map(({ file }) => [file.id, file]));
+  const { rows } = await db.query<{ id: string; file: File | null }>(COPY, [publicUrl, projectId, JSON.stringify(input), by, now]);
+  return {
+    files: new Map(rows.flatMap(({ id, file }) => (file ? [[id, file]] : []))),
+    blocked: new Set(rows.flatMap(({ id, file }) => (file ? [] : [id]))),
+  };
 }
 
 const COPY = `
@@ -59,4 +65,5 @@ with input as (
   insert into file_versions (file_id, version, object_id, created_by, created_at)
   select id, version, object_id, $4, created_at from changed
 )
-select ${fileJson('f', '$1')} as file from changed f`;
+select s.new_id as id, case when f.id is not null then ${fileJson('f', '$1')} end as file
+from source s join held on held.id = s.object_id left join changed f on f.id = s.new_id`;
