@@ -51,7 +51,7 @@ export const ODD_PATHS: readonly string[] = [
   'index.html',
   'a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z',
   "Robert'); DROP TABLE files;--",
-  `$\{jndi:ldap://127.0.0.1/x}`,
+  `$\{jndi:ldap:/127.0.0.1/x}`,
   '{{7*7}}',
   'ＦＵＬＬ　ＷＩＤＴＨ',
   'İıſK',
