@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { File, InitUploadBody, InitUploadResult, Upload } from '@carcosa/contracts';
 import {
   beginPart,
@@ -28,6 +29,9 @@ import { uploadView } from './upload-view.ts';
 
 /** Life of a signed address in seconds; another one can be had as long as the upload lives. */
 const ADDRESS_SECONDS = 3600;
+/** How long a part waits for an earlier attempt at it to end. */
+const PART_WAIT_MS = 5_000;
+const PART_POLL_MS = 100;
 
 export interface DirectUploadServiceOptions {
   /** A pool: `transaction` opens one on it. */
@@ -114,8 +118,7 @@ export class DirectUploadService {
 
     const writer = leases.partWriter();
     try {
-      const begun = await beginPart(db, upload.id, partNumber, place.size, writer.name);
-      if (!begun) throw new CarcosaError('upload_locked', { retryAfter: 1 });
+      await this.#beginPart(upload, partNumber, place.size, writer.name);
       const part = await parts.openPart(upload.staged, place);
       try {
         await receive(body, { limit: place.size, append: (chunk) => part.append(chunk) });
@@ -131,6 +134,15 @@ export class DirectUploadService {
       throw error;
     } finally {
       writer.done();
+    }
+  }
+
+  /** A client that lost its connection sends the part again before we have seen the end of the first one: wait for that. */
+  async #beginPart(upload: UploadRow, partNumber: number, size: number, writer: string): Promise<void> {
+    const deadline = performance.now() + PART_WAIT_MS;
+    while (!(await beginPart(this.#options.db, upload.id, partNumber, size, writer))) {
+      if (performance.now() >= deadline) throw new CarcosaError('upload_locked', { retryAfter: 1 });
+      await delay(PART_POLL_MS);
     }
   }
 
