@@ -1,17 +1,9 @@
 import { join } from 'node:path';
-import {
-  API_KEYS_CHANNEL,
-  type Database,
-  FILES_CHANNEL,
-  Listener,
-  migrate,
-  openDatabase,
-  PROJECTS_CHANNEL,
-  type Queryable,
-  transaction,
-} from '@carcosa/database';
+import { type Database, Listener, migrate, openDatabase, type Queryable, transaction } from '@carcosa/database';
 import {
   ApiKeyService,
+  type BucketOpeners,
+  BucketStores,
   FileService,
   GarbageService,
   IdempotencyService,
@@ -19,13 +11,23 @@ import {
   ProvisioningService,
   ServingService,
 } from '@carcosa/domain';
-import { type Clock, IdGenerator, type Logger, type Random, systemClock, systemRandom } from '@carcosa/kernel';
+import {
+  CarcosaError,
+  type Clock,
+  IdGenerator,
+  type Logger,
+  type Random,
+  systemClock,
+  systemRandom,
+} from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
-import { BucketStores } from './bucket-stores.ts';
+import type { HashPool } from '@carcosa/storage/adapters/local';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
+import { defaultBucket } from './default-bucket.ts';
 import { HealthService } from './health.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { subscribeCaches } from './subscribe-caches.ts';
 
 /** What the edges (HTTP, tus, workers) are given: services and the few things that every edge needs. */
 export type Carcosa = Awaited<ReturnType<typeof compose>>;
@@ -75,7 +77,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const { config, logger, publicUrl, clock, random, secret, ...rest } = input;
   const db: Queryable = database.pool;
   const { connectionString } = database;
-  const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> => transaction(database.pool, work);
+  const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
+    transaction(database.pool, work);
   // Names this process among all that share the database.
   const instance = ids.next('process');
   const common = { db, transaction: inTransaction, clock, random, ids, logger, publicUrl, instance };
@@ -83,7 +86,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const listener = new Listener({ connectionString, logger });
   const notifications = new PostgresNotifications({ db, listener });
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
-  const stores = new BucketStores({ db, dataDir: config.dataDir, s3: config.s3 });
+  const stores = new BucketStores({ db, openers: bucketOpeners(config) });
   const health = new HealthService({ db, stores });
 
   const apiKeys = new ApiKeyService(common);
@@ -98,7 +101,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const files = new FileService(common);
 
   return {
-    ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance, database, inTransaction, notifications, queue, stores, health },
+    ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance },
+    ...{ database, inTransaction, notifications, queue, stores, health },
     ...{ apiKeys, projects, idempotency, provisioning, serving, files, garbage, ...uploadParts },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
@@ -111,19 +115,28 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
 }
 
-/** Makes what this process remembers follow the changes that any process announces. */
-function subscribeCaches(
-  notifications: PostgresNotifications,
-  { apiKeys, projects, serving }: { apiKeys: ApiKeyService; projects: ProjectService; serving: ServingService },
-): void {
-  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-  const keysChanged = (publicId?: string): void => apiKeys.invalidate(publicId);
-  const projectChanged = (projectId?: string): void => {
-    projects.invalidate(projectId);
-    serving.projectChanged(projectId);
+/**
+ * How a bucket of each provider is opened. An adapter is loaded when the first bucket needs it, because the S3 client is large
+ * and most starts do without.
+ */
+function bucketOpeners({ dataDir, s3 }: ServerConfig): BucketOpeners {
+  let hashes: HashPool | undefined;
+  return {
+    local: async (bucket) => {
+      const { HashPool, LocalObjectStore } = await import('@carcosa/storage/adapters/local');
+      hashes ??= new HashPool();
+      return await LocalObjectStore.open({ root: join(dataDir, 'buckets', bucket.id), hashes });
+    },
+    s3: async (bucket) => {
+      // The row says which bucket it is; only the environment of that very bucket knows how to open it.
+      if (!s3 || defaultBucket(s3).name !== bucket.name) {
+        throw new CarcosaError('storage_misconfigured', {
+          message: `"${bucket.name}" needs its CARCOSA_S3_ variables.`,
+        });
+      }
+      const { S3ObjectStore } = await import('@carcosa/storage/adapters/s3');
+      const { endpoint, forcePathStyle: pathStyle, ...rest } = s3;
+      return await S3ObjectStore.open({ ...rest, pathStyle, ...(endpoint ? { endpoint } : {}) });
+    },
   };
-  const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
-  notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keysChanged(text(publicId)), keysChanged);
-  notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
-  notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(Array.isArray(keys) ? (keys as string[]) : undefined), filesChanged);
 }

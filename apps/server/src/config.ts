@@ -13,7 +13,11 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Shortest root secret, in bytes of UTF-8. */
 export const MIN_SECRET_BYTES = 32;
 
-const list = (text: string): string[] => text.split(',').map((item) => item.trim()).filter(Boolean);
+const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
 
 const isAddressOrNetwork = (text: string): boolean => /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) || text === 'loopback';
 
@@ -25,7 +29,11 @@ const httpUrl = z
 /** The settings of the process itself. Each description is the "expected form" of an error. */
 const SERVER_SHAPE = {
   PORT: integerVariable(0, 65_535).default(4000),
-  HOST: z.string().regex(/^[A-Za-z0-9.:_-]+$/).default('127.0.0.1').describe('a host name or address to listen on'),
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9.:_-]+$/)
+    .default('127.0.0.1')
+    .describe('a host name or address to listen on'),
   NODE_ENV: z.string().optional(),
   ...databaseVariables,
   CARCOSA_DATA_DIR: z.string().default('.carcosa').describe('a directory'),
@@ -47,7 +55,10 @@ const SERVER_SHAPE = {
     .pipe(z.array(z.enum(ROLES)).min(1))
     .default([...ROLES])
     .describe('"http", "worker" or "http,worker"'),
-  CARCOSA_LOG_LEVEL: z.enum(LOG_LEVELS).optional().describe(`one of ${LOG_LEVELS.join(', ')}`),
+  CARCOSA_LOG_LEVEL: z
+    .enum(LOG_LEVELS)
+    .optional()
+    .describe(`one of ${LOG_LEVELS.join(', ')}`),
   CARCOSA_SENDFILE: z
     .enum(['off', 'x-accel-redirect', 'x-sendfile'])
     .default('off')
@@ -163,5 +174,7 @@ function readS3(environment: Environment): S3Settings | undefined {
 }
 
 function missing(name: string, type: z.ZodType): CarcosaError {
-  return new CarcosaError('configuration_invalid', { message: `${name} must be set with the other CARCOSA_S3_ variables: ${type.description}` });
+  return new CarcosaError('configuration_invalid', {
+    message: `${name} must be set with the other CARCOSA_S3_ variables: ${type.description}`,
+  });
 }

@@ -53,7 +53,10 @@ export class HealthService {
         if (this.#bucket) await (await this.#stores.storeFor(this.#bucket)).stat('carcosa-health');
       }),
     ]);
-    return { status: database.status === 'up' && storage.status === 'up' ? 'up' : 'degraded', components: { database, storage } };
+    return {
+      status: database.status === 'up' && storage.status === 'up' ? 'up' : 'degraded',
+      components: { database, storage },
+    };
   }
 }
 

@@ -1,6 +1,7 @@
 export * from './access/actor.ts';
 export * from './access/authorize.ts';
 export * from './api-keys/service.ts';
+export * from './buckets/bucket-stores.ts';
 export * from './buckets/store-registry.ts';
 export * from './files/index.ts';
 export * from './garbage/service.ts';

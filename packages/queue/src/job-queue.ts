@@ -91,7 +91,12 @@ export class JobQueue {
    * Makes a job: it exists if and only if the transaction of `db` commits.
    * @throws CarcosaError `overloaded` when the queue is not up yet and does not come up in time
    */
-  async enqueue<Name extends JobName>(db: QueueConnection, name: Name, data: JobData<Name>, options: EnqueueOptions = {}): Promise<void> {
+  async enqueue<Name extends JobName>(
+    db: QueueConnection,
+    name: Name,
+    data: JobData<Name>,
+    options: EnqueueOptions = {},
+  ): Promise<void> {
     await this.#waitUntilStarted();
     const id = await this.#boss.send(name, data, { ...options, db: connectionOf(db) });
     if (id !== null) await db.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: name })]);
@@ -131,7 +136,11 @@ export class JobQueue {
     for (const name of JOB_NAMES) {
       const options = queueOptions(JOB_SETTINGS[name]);
       if (known.has(name)) await this.#boss.updateQueue(name, options);
-      else await this.#boss.createQueue(name, { ...options, policy: JOB_SETTINGS[name].every === undefined ? 'standard' : 'exclusive' });
+      else
+        await this.#boss.createQueue(name, {
+          ...options,
+          policy: JOB_SETTINGS[name].every === undefined ? 'standard' : 'exclusive',
+        });
     }
   }
 

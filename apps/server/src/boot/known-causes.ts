@@ -7,7 +7,8 @@ import { isCarcosaError } from '@carcosa/kernel';
 export function explainFailure(error: unknown, address: { host: string; port: number }): string | null {
   if (isCarcosaError(error) && error.code !== 'internal_error') return oneLine(error.message);
   const { code, syscall } = error as NodeJS.ErrnoException;
-  if (syscall === 'listen' || syscall === 'bind' || syscall === 'getaddrinfo') return oneLine(listenProblem(code, address));
+  if (syscall === 'listen' || syscall === 'bind' || syscall === 'getaddrinfo')
+    return oneLine(listenProblem(code, address));
   return null;
 }
 

@@ -17,7 +17,12 @@ export async function readLocalJson(dataDir: string): Promise<LocalJson | null> 
   try {
     return LocalJson.parse(JSON.parse(await readFile(fileOf(dataDir), 'utf8')));
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof z.ZodError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (
+      error instanceof SyntaxError ||
+      error instanceof z.ZodError ||
+      (error as NodeJS.ErrnoException).code === 'ENOENT'
+    )
+      return null;
     throw error;
   }
 }

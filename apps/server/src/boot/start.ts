@@ -1,11 +1,11 @@
-import { readServerConfig, type ServerConfig } from '../config.ts';
+import { IdGenerator, systemClock } from '@carcosa/kernel';
 import { type Carcosa, compose } from '../compose.ts';
-import { defaultBucket } from '../bucket-stores.ts';
+import { readServerConfig, type ServerConfig } from '../config.ts';
+import { defaultBucket } from '../default-bucket.ts';
 import { buildApp } from '../http/app.ts';
 import { Listener } from '../http/listener.ts';
-import { IdGenerator, systemClock } from '@carcosa/kernel';
-import { jobHandlers } from '../workers/job-handlers.ts';
 import { VERSION } from '../version.ts';
+import { jobHandlers } from '../workers/job-handlers.ts';
 import { prepareDataDirectory } from './data-directory.ts';
 import { explainFailure } from './known-causes.ts';
 import { readLocalJson, writeLocalJson } from './local-json.ts';
@@ -24,7 +24,10 @@ export async function start(): Promise<void> {
   } catch (error) {
     const line = explainFailure(error, address);
     if (line) process.stderr.write(`Carcosa cannot start: ${line}\n`);
-    else process.stderr.write(`Carcosa cannot start, for a reason that is a fault of its own:\n${(error as Error).stack}\n`);
+    else
+      process.stderr.write(
+        `Carcosa cannot start, for a reason that is a fault of its own:\n${(error as Error).stack}\n`,
+      );
     process.exit(1);
   }
 }
@@ -39,7 +42,15 @@ async function bringUp(config: ServerConfig): Promise<void> {
   const url = `http://${hostForUrl(config.host)}:${port}`;
   const publicUrl = config.publicUrl ?? url;
   const secret = await rootSecret(config.secret, config.dataDir);
-  const carcosa = await compose({ config, logger, requestLog, secret, publicUrl, version: VERSION, progress: (step) => progress.step(step) });
+  const carcosa = await compose({
+    config,
+    logger,
+    requestLog,
+    secret,
+    publicUrl,
+    version: VERSION,
+    progress: (step) => progress.step(step),
+  });
   progress.step('provisioning');
   const local = await provision(carcosa);
   const { handle } = await buildApp(carcosa);

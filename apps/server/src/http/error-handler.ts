@@ -1,5 +1,5 @@
 import type { ErrorBody } from '@carcosa/contracts';
-import { type Clock, CarcosaError, ERROR_CODES, type ErrorCode, type Logger, toIsoString } from '@carcosa/kernel';
+import { CarcosaError, type Clock, ERROR_CODES, type ErrorCode, type Logger, toIsoString } from '@carcosa/kernel';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { JSON_TYPE } from './envelope.ts';

@@ -25,7 +25,8 @@ export function acceptJson(app: App, limits: { arrivalMs?: number } = {}): void 
     assertDepth(text);
     return await new Promise<unknown>((resolve, reject) => {
       parse(request, text, (error, value) => {
-        if (error) reject(new CarcosaError('invalid_request', { message: 'The body is not JSON that may be read here.' }));
+        if (error)
+          reject(new CarcosaError('invalid_request', { message: 'The body is not JSON that may be read here.' }));
         else resolve(value);
       });
     });
@@ -50,7 +51,8 @@ async function readText(payload: IncomingMessage, declared: string | undefined, 
       else chunks.push(chunk);
     };
     const onEnd = (): void => settle();
-    const onError = (cause: Error): void => settle(new CarcosaError('upload_interrupted', { message: 'The body ended early.', cause }));
+    const onError = (cause: Error): void =>
+      settle(new CarcosaError('upload_interrupted', { message: 'The body ended early.', cause }));
     const onClose = (): void => settle(new CarcosaError('upload_interrupted', { message: 'The body ended early.' }));
     const timer = setTimeout(() => settle(new CarcosaError('request_timeout')), arrivalMs);
     payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
@@ -74,7 +76,9 @@ function assertDepth(text: string): void {
     } else if (character === 0x22) inString = true;
     else if (character === 0x7b || character === 0x5b) {
       if (++depth > MAX_JSON_DEPTH) {
-        throw new CarcosaError('invalid_request', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` });
+        throw new CarcosaError('invalid_request', {
+          message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.`,
+        });
       }
     } else if (character === 0x7d || character === 0x5d) depth--;
   }

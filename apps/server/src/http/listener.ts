@@ -55,7 +55,9 @@ export class Listener {
       (request.socket as TrackedSocket)[CURRENT] = response;
       this.#handler(request, response);
     });
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#answerClientError(error, socket));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
+      this.#answerClientError(error, socket),
+    );
     this.#server.setTimeout(limits.inactivityMs, (socket: Socket) => endIfClientIsIdle(socket, limits.inactivityMs));
   }
 
@@ -103,7 +105,9 @@ export class Listener {
       }
       const error = new CarcosaError(code, message === undefined ? {} : { message });
       const body = JSON.stringify(errorBody(error, this.#parts.ids.next('request'), this.#parts.clock));
-      response.writeHead(ERROR_STATUS[code], { 'Content-Type': JSON_TYPE, 'Retry-After': '1', Connection: 'close' }).end(body);
+      response
+        .writeHead(ERROR_STATUS[code], { 'Content-Type': JSON_TYPE, 'Retry-After': '1', Connection: 'close' })
+        .end(body);
     };
   }
 

@@ -43,7 +43,11 @@ export async function claimIdempotencyKey(db: Queryable, claim: IdempotencyClaim
   return rows[0]?.lockedUntil ?? null;
 }
 
-export async function findIdempotencyKey(db: Queryable, projectId: ProjectId, key: string): Promise<IdempotencyRow | null> {
+export async function findIdempotencyKey(
+  db: Queryable,
+  projectId: ProjectId,
+  key: string,
+): Promise<IdempotencyRow | null> {
   const { rows } = await db.query<IdempotencyRow>(
     `select fingerprint, done, status, headers, body,
        (extract(epoch from locked_until - clock_timestamp()) * 1000)::float8 as "lockedFor"

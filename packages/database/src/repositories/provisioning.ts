@@ -9,7 +9,10 @@ export async function lockProvisioning(tx: Queryable): Promise<void> {
 }
 
 /** The project that a first start made, by the slugs that it gave. */
-export async function findDefaultProject(db: Queryable, slug: string): Promise<{ id: ProjectId; bucketId: BucketId; organizationId: OrganizationId } | null> {
+export async function findDefaultProject(
+  db: Queryable,
+  slug: string,
+): Promise<{ id: ProjectId; bucketId: BucketId; organizationId: OrganizationId } | null> {
   const { rows } = await db.query<{ id: ProjectId; bucketId: BucketId; organizationId: OrganizationId }>(
     `select p.id, p.bucket_id as "bucketId", p.organization_id as "organizationId"
      from projects p join teams t on t.id = p.team_id join organizations o on o.id = p.organization_id
@@ -19,11 +22,21 @@ export async function findDefaultProject(db: Queryable, slug: string): Promise<{
   return rows[0] ?? null;
 }
 
-export async function insertOrganization(tx: Queryable, row: { id: OrganizationId; name: string; slug: string }): Promise<void> {
-  await tx.query('insert into organizations (id, name, slug, created_at) values ($1, $2, $3, now())', [row.id, row.name, row.slug]);
+export async function insertOrganization(
+  tx: Queryable,
+  row: { id: OrganizationId; name: string; slug: string },
+): Promise<void> {
+  await tx.query('insert into organizations (id, name, slug, created_at) values ($1, $2, $3, now())', [
+    row.id,
+    row.name,
+    row.slug,
+  ]);
 }
 
-export async function insertTeam(tx: Queryable, row: { id: TeamId; organizationId: OrganizationId; name: string; slug: string }): Promise<void> {
+export async function insertTeam(
+  tx: Queryable,
+  row: { id: TeamId; organizationId: OrganizationId; name: string; slug: string },
+): Promise<void> {
   await tx.query('insert into teams (id, organization_id, name, slug, created_at) values ($1, $2, $3, $4, now())', [
     row.id,
     row.organizationId,
@@ -55,5 +68,8 @@ export async function insertProject(
 
 /** New files of the project go here from now on; what it has stays where it is. */
 export async function setProjectBucket(tx: Queryable, id: ProjectId, bucketId: BucketId): Promise<void> {
-  await tx.query('update projects set bucket_id = $2, updated_at = now() where id = $1 and bucket_id <> $2', [id, bucketId]);
+  await tx.query('update projects set bucket_id = $2, updated_at = now() where id = $1 and bucket_id <> $2', [
+    id,
+    bucketId,
+  ]);
 }

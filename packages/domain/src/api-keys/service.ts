@@ -1,7 +1,14 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Permission } from '@carcosa/contracts';
 import { type ApiKeyRow, findApiKey, insertApiKey, type Queryable, revokeApiKey } from '@carcosa/database';
-import { type ApiKeyId, CarcosaError, type Clock, type IdGenerator, type ProjectId, type Random } from '@carcosa/kernel';
+import {
+  type ApiKeyId,
+  CarcosaError,
+  type Clock,
+  type IdGenerator,
+  type ProjectId,
+  type Random,
+} from '@carcosa/kernel';
 import type { ApiKeyActor } from '../access/actor.ts';
 import { formatApiKey, newApiKeyToken, parseApiKey } from './token.ts';
 

@@ -54,7 +54,9 @@ export class IdempotencyService {
   async begin(input: { projectId: ProjectId; key: string; fingerprint: Buffer | null }): Promise<Begun> {
     const { projectId, key, fingerprint } = input;
     if (!KEY.test(key)) {
-      throw new CarcosaError('invalid_request', { message: 'An Idempotency-Key has 1 to 255 visible ASCII characters.' });
+      throw new CarcosaError('invalid_request', {
+        message: 'An Idempotency-Key has 1 to 255 visible ASCII characters.',
+      });
     }
     // Twice, because the row that stood in the way may be released in between.
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -103,11 +105,13 @@ export class IdempotencyService {
 
 function answered(row: IdempotencyRow, fingerprint: Buffer | null): Begun {
   const assertSame = (given: Buffer): void => {
-    const same = row.fingerprint !== null && row.fingerprint.length === given.length && timingSafeEqual(row.fingerprint, given);
+    const same =
+      row.fingerprint !== null && row.fingerprint.length === given.length && timingSafeEqual(row.fingerprint, given);
     if (!same) throw new CarcosaError('idempotency_key_reused');
   };
   if (fingerprint && row.fingerprint) assertSame(fingerprint);
-  if (!row.done) throw new CarcosaError('idempotency_in_progress', { retryAfter: Math.max(1, Math.ceil(row.lockedFor / 1000)) });
+  if (!row.done)
+    throw new CarcosaError('idempotency_in_progress', { retryAfter: Math.max(1, Math.ceil(row.lockedFor / 1000)) });
   if (fingerprint) assertSame(fingerprint);
   return { replay: { status: row.status ?? 200, headers: row.headers ?? {}, body: row.body ?? '' }, assertSame };
 }

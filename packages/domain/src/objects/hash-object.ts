@@ -13,7 +13,11 @@ export interface ObjectHashingParts {
  * twice does no harm, and an object that is gone needs it no more.
  * @throws CarcosaError what the bucket says, `length_mismatch` when it gave another number of bytes than it took
  */
-export async function hashStoredObject({ db, stores }: ObjectHashingParts, objectId: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+export async function hashStoredObject(
+  { db, stores }: ObjectHashingParts,
+  objectId: string,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<void> {
   const object = isId('object', objectId) ? await findObject(db, objectId) : null;
   if (!object || (object.sha256 && object.md5)) return;
   const store = await stores.storeFor(object.bucketId);
@@ -26,6 +30,7 @@ export async function hashStoredObject({ db, stores }: ObjectHashingParts, objec
     sha256.update(bytes);
     md5.update(bytes);
   }
-  if (length !== object.size) throw new CarcosaError('length_mismatch', { details: { expected: object.size, received: length } });
+  if (length !== object.size)
+    throw new CarcosaError('length_mismatch', { details: { expected: object.size, received: length } });
   await setObjectDigests(db, object.id, { sha256: sha256.digest(), md5: md5.digest() });
 }

@@ -34,7 +34,10 @@ const USUAL_STATUS: Record<string, string> = { POST: '201', PATCH: '204', DELETE
  * The OpenAPI 3.1 document of `routes`, made of the Zod schemas that check their requests: what it says of a request is what is
  * enforced. Schemas are JSON Schema 2020-12, which OpenAPI 3.1 builds on.
  */
-export function openApiDocument(routes: readonly DocumentedRoute[], facts: { version: string; serverUrl: string }): Json {
+export function openApiDocument(
+  routes: readonly DocumentedRoute[],
+  facts: { version: string; serverUrl: string },
+): Json {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
     const path = toOpenApiPath(route.url);
@@ -70,7 +73,11 @@ function operation({ method, url, isPublic, permission, schema }: DocumentedRout
     ...(tags ? { tags } : {}),
     ...(summary === undefined ? {} : { summary }),
     ...(text === '' ? {} : { description: text }),
-    parameters: [...inPath(url, schema.params), ...inQuery(schema.querystring, 'query'), ...inQuery(schema.headers, 'header')],
+    parameters: [
+      ...inPath(url, schema.params),
+      ...inQuery(schema.querystring, 'query'),
+      ...inQuery(schema.headers, 'header'),
+    ],
     ...requestBody(schema),
     responses: responses(method, schema.response),
     ...(isPublic ? { security: [] } : {}),
@@ -79,14 +86,25 @@ function operation({ method, url, isPublic, permission, schema }: DocumentedRout
 
 function inPath(url: string, params: unknown): Json[] {
   const properties = propertiesOf(params).properties;
-  return pathParameters(url).map((name) => ({ name, in: 'path', required: true, schema: properties[name] ?? { type: 'string' } }));
+  return pathParameters(url).map((name) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: properties[name] ?? { type: 'string' },
+  }));
 }
 
 function inQuery(schema: unknown, place: 'query' | 'header'): Json[] {
   const { properties, required } = propertiesOf(schema);
   return Object.entries(properties).map(([name, property]) => {
     const { description, ...rest } = property;
-    return { name, in: place, required: required.includes(name), ...(description === undefined ? {} : { description }), schema: rest };
+    return {
+      name,
+      in: place,
+      required: required.includes(name),
+      ...(description === undefined ? {} : { description }),
+      schema: rest,
+    };
   });
 }
 
@@ -113,24 +131,37 @@ function responses(method: string, declared: unknown): Json {
     const status = USUAL_STATUS[method] ?? '200';
     answers.push([status, response(status, undefined)]);
   }
-  const error = { description: 'An error', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } };
+  const error = {
+    description: 'An error',
+    content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+  };
   return { ...Object.fromEntries(answers), default: error };
 }
 
 function response(status: string, schema: unknown): Json {
   const description = status.startsWith('2') || status.startsWith('3') ? 'Success' : 'Failure';
   const hasBody = schema instanceof z.ZodType && !(schema instanceof z.ZodNull);
-  return { description, ...(hasBody ? { content: { 'application/json': { schema: jsonSchema(schema, 'output') } } } : {}) };
+  return {
+    description,
+    ...(hasBody ? { content: { 'application/json': { schema: jsonSchema(schema, 'output') } } } : {}),
+  };
 }
 
 function propertiesOf(schema: unknown): { properties: Record<string, Json>; required: string[] } {
   if (!(schema instanceof z.ZodType)) return { properties: {}, required: [] };
-  const { properties, required } = jsonSchema(schema, 'input') as { properties?: Record<string, Json>; required?: string[] };
+  const { properties, required } = jsonSchema(schema, 'input') as {
+    properties?: Record<string, Json>;
+    required?: string[];
+  };
   return { properties: properties ?? {}, required: required ?? [] };
 }
 
 /** What a client sends (`input`) may differ from what it gets (`output`): defaults, numbers in a query. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { target: 'draft-2020-12', io, unrepresentable: 'any' }) as Json;
+  const { $schema: _, ...json } = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io,
+    unrepresentable: 'any',
+  }) as Json;
   return json;
 }

@@ -10,6 +10,9 @@ export function pathParameters(url: string): string[] {
 
 /** A name for generated clients: `GET /api/v1/files/:id/versions` is `getFilesIdVersions`. Unique, as addresses are. */
 export function operationId(method: string, url: string): string {
-  const words = toOpenApiPath(url).replace(/^\/api\/v1/, '').split(/[^A-Za-z0-9]+/).filter(Boolean);
+  const words = toOpenApiPath(url)
+    .replace(/^\/api\/v1/, '')
+    .split(/[^A-Za-z0-9]+/)
+    .filter(Boolean);
   return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }

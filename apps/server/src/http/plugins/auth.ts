@@ -14,7 +14,8 @@ export function addAuthentication(app: App, apiKeys: ApiKeyService): void {
   app.addHook('onRoute', (route) => {
     const config = route.config ?? {};
     if (config.public) return;
-    if (!config.permission) throw new Error(`the route ${route.method} ${route.url} declares neither a permission nor public`);
+    if (!config.permission)
+      throw new Error(`the route ${route.method} ${route.url} declares neither a permission nor public`);
     const hooks = route.onRequest === undefined ? [] : [route.onRequest].flat();
     route.onRequest = [requireActor(apiKeys, config.permission), ...hooks];
   });
@@ -26,7 +27,8 @@ function requireActor(apiKeys: ApiKeyService, permission: Permission): onRequest
     if (token === undefined) return done(new CarcosaError('unauthenticated'));
     const admit = (actor: Actor): void => {
       if (actor.type === 'api-key' && !actor.permissions.has(permission) && !actor.permissions.has('admin')) {
-        return done(new CarcosaError('forbidden', { details: { permission } }));
+        done(new CarcosaError('forbidden', { details: { permission } }));
+        return;
       }
       request.actor = actor;
       done();
@@ -46,7 +48,9 @@ function requireActor(apiKeys: ApiKeyService, permission: Permission): onRequest
 function tokenOf(request: FastifyRequest): string | undefined {
   const { authorization } = request.raw.headers;
   if (authorization !== undefined) {
-    return authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer ' ? authorization.slice(7).trim() : undefined;
+    return authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer '
+      ? authorization.slice(7).trim()
+      : undefined;
   }
   const key = request.raw.headers['x-api-key'];
   return typeof key === 'string' ? key.trim() : undefined;

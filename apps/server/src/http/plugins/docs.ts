@@ -38,9 +38,13 @@ export function addDocumentation(app: App, facts: { version: string; publicUrl: 
   app.get('/api/v1/docs/init.js', { config, schema }, async (_request, reply) => {
     return reply.type('text/javascript; charset=utf-8').headers(pageHeaders).send(script(prefix));
   });
-  app.get('/api/v1/docs/:name', { config, schema: { ...schema, params: z.object({ name: z.string() }) } }, async (request, reply) => {
-    return sendAsset(request.params.name, reply);
-  });
+  app.get(
+    '/api/v1/docs/:name',
+    { config, schema: { ...schema, params: z.object({ name: z.string() }) } },
+    async (request, reply) => {
+      return sendAsset(request.params.name, reply);
+    },
+  );
 }
 
 function collectRoutes(app: App): DocumentedRoute[] {

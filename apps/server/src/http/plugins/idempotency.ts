@@ -25,7 +25,11 @@ export function addIdempotency(app: App, service: IdempotencyService): void {
   });
 }
 
-async function begin(service: IdempotencyService, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+async function begin(
+  service: IdempotencyService,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply | undefined> {
   const key = idempotencyKeyOf(request);
   if (key === undefined) return undefined;
   const projectId = projectOf(request.actor, requestedProject(request));
@@ -35,10 +39,20 @@ async function begin(service: IdempotencyService, request: FastifyRequest, reply
     return undefined;
   }
   const { status, headers, body } = found.replay;
-  return reply.code(status).headers(headers).header(REPLAYED_HEADER, 'true').header('Content-Type', JSON_TYPE).send(body);
+  return reply
+    .code(status)
+    .headers(headers)
+    .header(REPLAYED_HEADER, 'true')
+    .header('Content-Type', JSON_TYPE)
+    .send(body);
 }
 
-async function finish(service: IdempotencyService, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+async function finish(
+  service: IdempotencyService,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
   const lease = leases.get(request);
   if (!lease) return payload;
   leases.delete(request);
@@ -50,17 +64,24 @@ async function finish(service: IdempotencyService, request: FastifyRequest, repl
 /** The header's value. @throws CarcosaError `invalid_request` when it came twice */
 export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'];
-  if (Array.isArray(key)) throw new CarcosaError('invalid_request', { message: 'Send one Idempotency-Key, not several.' });
+  if (Array.isArray(key))
+    throw new CarcosaError('invalid_request', { message: 'Send one Idempotency-Key, not several.' });
   return key;
 }
 
 /** SHA-256 of method, address and JSON body. */
 function fingerprintOf(request: FastifyRequest): Buffer {
-  return createHash('sha256').update(`${request.method}\n${request.url}\n`).update(request.jsonText ?? '').digest();
+  return createHash('sha256')
+    .update(`${request.method}\n${request.url}\n`)
+    .update(request.jsonText ?? '')
+    .digest();
 }
 
 function requestedProject(request: FastifyRequest): string | undefined {
-  const { projectId } = { ...(request.query as Record<string, unknown>), ...(request.body as Record<string, unknown> | undefined) };
+  const { projectId } = {
+    ...(request.query as Record<string, unknown>),
+    ...(request.body as Record<string, unknown> | undefined),
+  };
   return typeof projectId === 'string' ? projectId : undefined;
 }
 

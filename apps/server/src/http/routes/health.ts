@@ -30,7 +30,11 @@ export const healthRoutes: Routes = (app, { health, clock, version }) => {
     '/api/v1/health',
     {
       config: { public: true },
-      schema: { tags, summary: 'How the server and what it depends on are', response: { 200: success(Health), 503: success(Health) } },
+      schema: {
+        tags,
+        summary: 'How the server and what it depends on are',
+        response: { 200: success(Health), 503: success(Health) },
+      },
     },
     async (_request, reply) => {
       const found = await health.check();

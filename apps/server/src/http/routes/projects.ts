@@ -1,4 +1,4 @@
-import { page, Project, success, UpdateProjectBody } from '@carcosa/contracts';
+import { Project, page, success, UpdateProjectBody } from '@carcosa/contracts';
 import { z } from 'zod';
 import { success as answer } from '../envelope.ts';
 import type { Routes } from '../types.ts';
@@ -29,7 +29,13 @@ export const projectRoutes: Routes = (app, { projects, clock }) => {
     '/api/v1/projects/:id',
     {
       config: { permission: 'projects:write' },
-      schema: { tags, summary: 'Change the name or settings of a project', params, body: UpdateProjectBody, response: { 200: success(Project) } },
+      schema: {
+        tags,
+        summary: 'Change the name or settings of a project',
+        params,
+        body: UpdateProjectBody,
+        response: { 200: success(Project) },
+      },
     },
     async (request) => answer(clock, await projects.update(request.actor, request.params.id, request.body)),
   );
@@ -38,7 +44,12 @@ export const projectRoutes: Routes = (app, { projects, clock }) => {
     '/api/v1/projects/:id/rotate-signing-key',
     {
       config: { permission: 'projects:write' },
-      schema: { tags, summary: 'Revoke every signed address of a project', params, response: { 200: success(Project) } },
+      schema: {
+        tags,
+        summary: 'Revoke every signed address of a project',
+        params,
+        response: { 200: success(Project) },
+      },
     },
     async (request) => answer(clock, await projects.rotateSigningKey(request.actor, request.params.id)),
   );

@@ -58,7 +58,7 @@ export function startPage(facts: StartPageFacts): string {
 </head>
 <body data-health="${prefix}/api/v1/health">
 <main>
-<header>${MARK}<div><h1>Carcosa is running</h1><p>Your media control plane, version ${escape(version)}</p></div></header>
+<header>${MARK}<div><h1>Carcosa is running</h1><p>Your media control plane, version ${html(version)}</p></div></header>
 <dl>
 ${fact('Database', database, 'database')}
 ${fact('Storage', storage, 'storage')}
@@ -106,10 +106,10 @@ function steps(publicUrl: string, dataDir: string | null): Step[] {
 }
 
 const step = ({ title, text, command }: Step): string =>
-  `<li><h3>${escape(title)}</h3><p>${escape(text)}</p><div class="code"><pre><code>${escape(command)}</code></pre><button hidden>Copy</button></div></li>`;
+  `<li><h3>${html(title)}</h3><p>${html(text)}</p><div class="code"><pre><code>${html(command)}</code></pre><button hidden>Copy</button></div></li>`;
 
 const fact = (name: string, value: string, id?: string): string =>
-  `<div><dt>${escape(name)}</dt><dd>${id === undefined ? '' : `<i id="${id}"></i>`}${escape(value)}</dd></div>`;
+  `<div><dt>${html(name)}</dt><dd>${id === undefined ? '' : `<i id="${id}"></i>`}${html(value)}</dd></div>`;
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-const escape = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? character);
+const html = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? character);

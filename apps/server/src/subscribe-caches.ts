@@ -1,0 +1,28 @@
+import { API_KEYS_CHANNEL, FILES_CHANNEL, PROJECTS_CHANNEL } from '@carcosa/database';
+import type { ApiKeyService, ProjectService, ServingService } from '@carcosa/domain';
+import type { PostgresNotifications } from './postgres-notifications.ts';
+
+export interface Caches {
+  apiKeys: ApiKeyService;
+  projects: ProjectService;
+  serving: ServingService;
+}
+
+/**
+ * Makes what this process remembers follow the changes that any process announces; all of it is forgotten when announcements may
+ * have been lost.
+ */
+export function subscribeCaches(notifications: PostgresNotifications, { apiKeys, projects, serving }: Caches): void {
+  const keyChanged = (publicId?: string): void => apiKeys.invalidate(publicId);
+  const projectChanged = (projectId?: string): void => {
+    projects.invalidate(projectId);
+    serving.projectChanged(projectId);
+  };
+  const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
+  notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keyChanged(text(publicId)), keyChanged);
+  notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
+  notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(texts(keys)), filesChanged);
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const texts = (value: unknown): string[] | undefined => (Array.isArray(value) ? value.map(String) : undefined);
