@@ -24,6 +24,11 @@ export interface FileChangesParts {
   random: Random;
   /** Without a "/" at its end. */
   publicUrl: string;
+  /**
+   * Told the keys of files whose change is committed: this process may remember what they were. The announcement that all
+   * processes hear can be a moment behind the answer.
+   */
+  onChange?: ((keys: string[]) => void) | undefined;
 }
 
 /** A change of one file, with the id as the client sent it. */
@@ -56,6 +61,7 @@ export class FileChanges {
       const changes = round.map((position) => toChange(wanted[position] as WantedChange));
       const options = { projectId, from, now: clock.now(), publicUrl };
       const { files, blocked } = await untilPathsHold(() => transaction((tx) => changeFiles(tx, changes, options)));
+      this.changed([...files.values()]);
       // What this round says replaces what the one before said.
       for (const position of round) outcomes.delete(position);
       for (const [index, file] of files) outcomes.set(round[index] as number, file);
@@ -70,6 +76,7 @@ export class FileChanges {
   async trash(projectId: ProjectId, wanted: readonly string[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
     const trashed = await transaction((tx) => trashFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }));
+    this.changed([...trashed.values()]);
     const found = await this.#find(projectId, wanted.filter((id) => !trashed.has(id)));
     return wanted.map((id) => {
       const file = trashed.get(id) ?? found.get(id);
@@ -82,6 +89,7 @@ export class FileChanges {
   async purge(projectId: ProjectId, wanted: readonly string[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
     const purged = await transaction((tx) => purgeFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }));
+    this.changed([...purged.values()]);
     return wanted.map((id) => purged.get(id) ?? new CarcosaError('not_found'));
   }
 
@@ -93,6 +101,11 @@ export class FileChanges {
     const { files, blocked } = await transaction((tx) => copyFiles(tx, known, { projectId, by, now: clock.now(), publicUrl }));
     const found = await this.#find(projectId, copies.filter(({ newId }) => !files.has(newId) && !blocked.has(newId)).map(({ id }) => id));
     return copies.map(({ id, path, newId }) => files.get(newId) ?? (blocked.has(newId) ? pathError(path) : absentOutcome(found.get(id), 'live')));
+  }
+
+  /** To be called when a change of these files is committed. */
+  changed(files: readonly File[]): void {
+    if (files.length > 0) this.#parts.onChange?.(files.map(({ key }) => key));
   }
 
   async #find(projectId: ProjectId, ids: readonly string[]): Promise<Map<string, File>> {

@@ -114,6 +114,7 @@ export class FileService {
       const restore = { projectId, id, version: target.version, by: actorId(actor), now: clock.now() };
       return await restoreFileVersion(tx, restore, publicUrl);
     });
+    if (file) this.#changes.changed([file]);
     return fileOf(file ?? undefined);
   }
 

@@ -206,12 +206,13 @@ export class DirectUploadService {
     const contentType = await sniffObject(store, upload, stat.size);
     const { hashDirectUploads } = await projects.uploadProject(upload.projectId);
     held.assertTrusted();
-    return transaction(async (db) => {
+    const file = await transaction(async (db) => {
       // A presigned PUT can be repeated until it expires: what it brings then is collected afterwards.
-      const file = await completion.fileWithin(db, held, { size: stat.size, contentType, sha256 }, { collectAfter: upload.expiresAt });
+      const made = await completion.fileWithin(db, held, { size: stat.size, contentType, sha256 }, { collectAfter: upload.expiresAt });
       if (sha256 === null && hashDirectUploads) await hashLater(db, upload.objectId);
-      return file;
+      return made;
     });
+    return completion.committed(file);
   }
 
   /** The provider's own word; else read back at once where the client wants it compared; else a job learns it later. */

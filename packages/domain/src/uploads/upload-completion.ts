@@ -21,6 +21,8 @@ export interface UploadCompletionOptions {
   random: Random;
   /** Without a "/" at its end. */
   publicUrl: string;
+  /** Told the keys of files that got a new version, once it is committed: this process may remember the one before. */
+  onChange?: ((keys: string[]) => void) | undefined;
 }
 
 /** What is known of the content once it is whole. */
@@ -74,14 +76,20 @@ export class UploadCompletion {
     const completion = await this.#prepare(held, facts, options);
     held.assertTrusted();
     const file = await this.#groups.submit(completion);
-    return file ?? this.#completedBefore(held.upload.id);
+    return this.committed(file ?? (await this.#completedBefore(held.upload.id)));
   }
 
-  /** As {@link file}, inside the caller's transaction. */
+  /** As {@link file}, inside the caller's transaction; call {@link committed} with the file after it. */
   async fileWithin(db: Queryable, held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     const files = await completeUploads(db, [completion], this.#options.publicUrl);
     return files.get(held.upload.id) ?? this.#completedBefore(held.upload.id);
+  }
+
+  /** To be called when a file is committed. */
+  committed(file: File): File {
+    if (file.version > 1) this.#options.onChange?.([file.key]);
+    return file;
   }
 
   async #prepare(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number }): Promise<PreparedCompletion> {
