@@ -26,6 +26,8 @@ export interface UploadParts {
   secret: string;
   publicUrl: string;
   instance: string;
+  /** See `UploadCompletionOptions`. */
+  onChange: (keys: string[]) => void;
 }
 
 /** The part of the composition that makes the upload engine. */

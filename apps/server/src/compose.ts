@@ -91,14 +91,15 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
 
   const apiKeys = new ApiKeyService(common);
   const serving = new ServingService({ ...common, secret: Buffer.from(secret) });
+  const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
   const projects = new ProjectService({ ...common, onChange: (id) => serving.projectChanged(id) });
   subscribeCaches(notifications, { apiKeys, projects, serving });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
-  const uploadParts = composeUploads({ ...common, stores, projects, notifications, hashLater, secret });
+  const uploadParts = composeUploads({ ...common, onChange: filesChanged, stores, projects, notifications, hashLater, secret });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
-  const files = new FileService(common);
+  const files = new FileService({ ...common, onChange: filesChanged });
 
   return {
     ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance },

@@ -1,26 +1,38 @@
 import { read, readSync } from 'node:fs';
 
-/** A read of up to half a megabyte from the page cache takes 0.02 to 0.2 ms; beyond this it came from a device. */
+/** A read of up to half a megabyte from the page cache takes 0.02 to 0.3 ms. */
 const SLOW_MS = 3;
+/** Beyond this it does not matter any more why. */
+const VERY_SLOW_MS = 100;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 30_000;
 /** Quick reads in a row after which a device counts as quick again. */
 const TRUST_AFTER = 1000;
 
+export interface PacedReaderOptions {
+  /** Milliseconds from any origin, never going back. */
+  now?: () => number;
+  /** How often this process has read from devices so far. */
+  deviceReads?: () => number;
+}
+
 /**
  * Reads files for answers. What lies in the page cache is read at once, in this thread: a third less processor time for a small
- * range than by way of the thread pool. A read that turns out slow has held up everybody, so reads go through the pool for
- * a while afterwards, twice as long each time: a slow disk costs this thread one slow read in 30 s at most.
+ * range than by way of the thread pool. A read that had to wait for a device has held up everybody, so reads go through the pool
+ * for a while afterwards, twice as long each time: a slow disk costs this thread one slow read in 30 s at most.
  */
 export class PacedReader {
   readonly #now: () => number;
+  readonly #deviceReads: () => number;
+  #lastDeviceReads: number;
   #pooledUntil = 0;
   #pause = FIRST_PAUSE_MS;
   #quick = 0;
 
-  /** @param now milliseconds from any origin, never going back */
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+  constructor(options: PacedReaderOptions = {}) {
+    this.#now = options.now ?? (() => performance.now());
+    this.#deviceReads = options.deviceReads ?? (() => process.resourceUsage().fsRead);
+    this.#lastDeviceReads = this.#deviceReads();
   }
 
   /** Fills `buffer` with `length` bytes at `position`. Gives how many there were: fewer only at the end of the file. */
@@ -33,18 +45,27 @@ export class PacedReader {
       if (count === 0) break;
       filled += count;
     }
-    this.#judge(began, this.#now());
+    const ended = this.#now();
+    if (ended - began < SLOW_MS) this.#wasQuick();
+    else if (this.#cameFromDevice() || ended - began >= VERY_SLOW_MS) this.#wasSlow(ended);
     return filled;
   }
 
-  #judge(began: number, ended: number): void {
-    if (ended - began < SLOW_MS) {
-      if (++this.#quick >= TRUST_AFTER) this.#pause = FIRST_PAUSE_MS;
-      return;
-    }
+  #wasQuick(): void {
+    if (++this.#quick >= TRUST_AFTER) this.#pause = FIRST_PAUSE_MS;
+  }
+
+  #wasSlow(now: number): void {
     this.#quick = 0;
-    this.#pooledUntil = ended + this.#pause;
+    this.#pooledUntil = now + this.#pause;
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+  }
+
+  /** Otherwise this thread only had to wait for a processor, and would have to in the pool as well. */
+  #cameFromDevice(): boolean {
+    const before = this.#lastDeviceReads;
+    this.#lastDeviceReads = this.#deviceReads();
+    return this.#lastDeviceReads !== before;
   }
 }
 
