@@ -37,19 +37,31 @@ export async function startAppBackend(carcosaUrl: string, apiKey: string): Promi
 
   async function sign(base: string, request: SignRequest): Promise<{ url: string; headers?: Record<string, string> }> {
     const { method, key, uploadId, partNumber } = request;
-    const own = (action: string) => ({ url: `${base}/s3/${action}?${new URLSearchParams({ key, uploadId: uploadId ?? '', size: String(request.size), type: request.type })}` });
+    const own = (action: string) => ({
+      url: `${base}/s3/${action}?${new URLSearchParams({ key, uploadId: uploadId ?? '', size: String(request.size), type: request.type })}`,
+    });
     if (uploadId && partNumber) {
-      const { parts } = (await carcosa('POST', `/uploads/${uploadId}/parts`, { partNumbers: [partNumber] })) as unknown as { parts: { url: string; headers: Record<string, string> }[] };
+      const { parts } = (await carcosa('POST', `/uploads/${uploadId}/parts`, {
+        partNumbers: [partNumber],
+      })) as unknown as { parts: { url: string; headers: Record<string, string> }[] };
       return parts[0] as { url: string; headers: Record<string, string> };
     }
     if (uploadId) return own(method === 'GET' ? 'list' : method === 'POST' ? 'complete' : 'abort');
     if (method === 'POST') return own('create');
     const upload = await init(request);
-    return { url: String(upload.url), headers: { 'content-type': request.type, ...(upload.headers as Record<string, string>) } };
+    return {
+      url: String(upload.url),
+      headers: { 'content-type': request.type, ...(upload.headers as Record<string, string>) },
+    };
   }
 
   async function init({ key, size, type }: Pick<SignRequest, 'key' | 'size' | 'type'>) {
-    const upload = await carcosa('POST', '/uploads/init', { fileName: key.split('/').pop(), path: key, size, contentType: type });
+    const upload = await carcosa('POST', '/uploads/init', {
+      fileName: key.split('/').pop(),
+      path: key,
+      size,
+      contentType: type,
+    });
     uploadIds.set(key, String(upload.uploadId));
     return upload;
   }
@@ -62,13 +74,17 @@ export async function startAppBackend(carcosaUrl: string, apiKey: string): Promi
       return `<InitiateMultipartUploadResult><UploadId>${upload.uploadId}</UploadId></InitiateMultipartUploadResult>`;
     }
     if (action === 'list') {
-      const { parts } = (await carcosa('GET', `/uploads/${uploadId}`)) as unknown as { parts: { partNumber: number; etag: string }[] };
+      const { parts } = (await carcosa('GET', `/uploads/${uploadId}`)) as unknown as {
+        parts: { partNumber: number; etag: string }[];
+      };
       return `<ListPartsResult>${parts.map((part) => `<Part><PartNumber>${part.partNumber}</PartNumber><ETag>${part.etag}</ETag></Part>`).join('')}</ListPartsResult>`;
     }
-    const parts = [...body.matchAll(/<PartNumber>(\d+)<\/PartNumber>\s*<ETag>(.*?)<\/ETag>/g)].map(([, partNumber, etag]) => ({
-      partNumber: Number(partNumber),
-      etag: (etag ?? '').replaceAll('&quot;', '').replaceAll('"', ''),
-    }));
+    const parts = [...body.matchAll(/<PartNumber>(\d+)<\/PartNumber>\s*<ETag>(.*?)<\/ETag>/g)].map(
+      ([, partNumber, etag]) => ({
+        partNumber: Number(partNumber),
+        etag: (etag ?? '').replaceAll('&quot;', '').replaceAll('"', ''),
+      }),
+    );
     const file = await carcosa('POST', `/uploads/${uploadId}/complete`, { parts });
     fileIds.set(key, String(file.id));
     return `<CompleteMultipartUploadResult><Location>${file.url}</Location><Bucket>b</Bucket><Key>${key}</Key><ETag>x</ETag></CompleteMultipartUploadResult>`;
@@ -86,11 +102,15 @@ export async function startAppBackend(carcosaUrl: string, apiKey: string): Promi
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://app');
     const body = (await request.setEncoding('utf8').toArray()).join('');
     const base = `http://${request.headers.host}`;
-    if (pathname === '/') response.setHeader('content-type', 'text/html').end('<!doctype html><meta charset=utf-8><script src=/page.js></script>');
+    if (pathname === '/')
+      response
+        .setHeader('content-type', 'text/html')
+        .end('<!doctype html><meta charset=utf-8><script src=/page.js></script>');
     else if (pathname === '/page.js') response.setHeader('content-type', 'text/javascript').end(script);
     else if (pathname === '/sign') response.end(JSON.stringify(await sign(base, JSON.parse(body))));
     else if (pathname === '/finish') response.end(JSON.stringify({ fileId: await finish(JSON.parse(body).key) }));
-    else if (pathname.startsWith('/s3/')) response.setHeader('content-type', 'application/xml').end(await s3(pathname.slice(4), searchParams, body));
+    else if (pathname.startsWith('/s3/'))
+      response.setHeader('content-type', 'application/xml').end(await s3(pathname.slice(4), searchParams, body));
     else response.writeHead(404).end();
   }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -6,7 +6,9 @@ import { chromium, type Page } from 'playwright-core';
 
 /** Debian's, as its package puts it; elsewhere whatever `CARCOSA_TEST_CHROMIUM` names. */
 export function findChromium(): string | undefined {
-  return [process.env.CARCOSA_TEST_CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find((file) => file && existsSync(file));
+  return [process.env.CARCOSA_TEST_CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+    (file) => file && existsSync(file),
+  );
 }
 
 export interface Browser {

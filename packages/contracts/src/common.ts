@@ -54,5 +54,10 @@ export type ErrorBody = z.infer<typeof ErrorBody>;
 
 /** A whole number in an address, as digits: not "", " 7" or "1e3", which JavaScript would take for numbers. */
 export const queryInteger = (min: number, max: number) =>
-  z.preprocess((text) => (typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : text), z.number().int().min(min).max(max));
-export const queryBoolean = z.enum(['true', 'false', '1', '0', '']).transform((value) => value !== 'false' && value !== '0');
+  z.preprocess(
+    (text) => (typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : text),
+    z.number().int().min(min).max(max),
+  );
+export const queryBoolean = z
+  .enum(['true', 'false', '1', '0', ''])
+  .transform((value) => value !== 'false' && value !== '0');

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { ByteCount, Metadata, queryBoolean, queryInteger, StorableText, Tags, Timestamp, Visibility } from './common.ts';
+import {
+  ByteCount,
+  Metadata,
+  queryBoolean,
+  queryInteger,
+  StorableText,
+  Tags,
+  Timestamp,
+  Visibility,
+} from './common.ts';
 import { FilePath } from './path.ts';
 
 /** A file as every answer shows it. */
@@ -133,7 +142,12 @@ export const BulkFilesBody = z.discriminatedUnion('action', [
   bulk('copy', z.strictObject({ id: z.string(), path: FilePath })),
   bulk(
     'update',
-    z.strictObject({ id: z.string(), visibility: Visibility.optional(), metadata: Metadata.optional(), tags: Tags.optional() }),
+    z.strictObject({
+      id: z.string(),
+      visibility: Visibility.optional(),
+      metadata: Metadata.optional(),
+      tags: Tags.optional(),
+    }),
   ),
 ]);
 export type BulkFilesBody = z.infer<typeof BulkFilesBody>;

@@ -39,6 +39,7 @@ export const FilePath = z
   .string()
   .superRefine((path, context) => {
     const problem = pathProblem(path);
-    if (problem) context.addIssue({ code: 'custom', message: `not allowed: ${problem}`, params: { code: 'invalid_path' } });
+    if (problem)
+      context.addIssue({ code: 'custom', message: `not allowed: ${problem}`, params: { code: 'invalid_path' } });
   })
   .describe('segments joined by "/", up to 1,024 bytes of UTF-8');

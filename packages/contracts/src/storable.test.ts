@@ -14,7 +14,8 @@ describe('metadata', () => {
     const overhead = Buffer.byteLength('{"a":""}');
     expect(Metadata.safeParse({ a: 'é'.repeat((MAX_METADATA_BYTES - overhead) / 2) }).success).toBe(true);
     expect(Metadata.safeParse({ a: 'é'.repeat((MAX_METADATA_BYTES - overhead) / 2 + 1) }).success).toBe(false);
-    for (const wrong of [[], 'text', 7, null]) expect(Metadata.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);
+    for (const wrong of [[], 'text', 7, null])
+      expect(Metadata.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);
   });
 
   it('counts the digits that the database will write', () => {
@@ -47,7 +48,8 @@ describe('metadata', () => {
 
 it('tags and questions have no text that the database cannot hold', () => {
   expect(Tags.parse([' a ', 'a', 'b'])).toEqual(['a', 'b']);
-  for (const wrong of [['x\u0000'], ['\ud800'], [' '], ['x'.repeat(65)]]) expect(Tags.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);
+  for (const wrong of [['x\u0000'], ['\ud800'], [' '], ['x'.repeat(65)]])
+    expect(Tags.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);
   for (const field of ['q', 'folder', 'tag', 'uploader']) {
     expect(ListFilesQuery.safeParse({ [field]: 'x\u0000' }).success, field).toBe(false);
     expect(ListFilesQuery.safeParse({ [field]: 'x' }).success, field).toBe(true);

@@ -18,7 +18,8 @@ export function metadataProblem(metadata: Record<string, unknown>): string | nul
     if (typeof value === 'number') digits += digitsBeyondText(value);
     if (typeof value !== 'object' || value === null) continue;
     if (depth > MAX_METADATA_DEPTH) return `metadata is nested deeper than ${MAX_METADATA_DEPTH} levels`;
-    if (!Array.isArray(value) && !Object.keys(value).every(isStorable)) return 'metadata has a name with a NUL or half a character';
+    if (!Array.isArray(value) && !Object.keys(value).every(isStorable))
+      return 'metadata has a name with a NUL or half a character';
     for (const inner of Object.values(value)) left.push({ value: inner, depth: depth + 1 });
   }
   const size = new TextEncoder().encode(JSON.stringify(metadata)).length + digits;

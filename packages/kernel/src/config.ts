@@ -9,7 +9,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * Empty strings count as absent.
  * @throws CarcosaError `configuration_invalid`, whose message names every bad variable and its expected form.
  */
-export function readConfig<Shape extends z.ZodRawShape>(shape: Shape, environment: Environment): z.output<z.ZodObject<Shape>> {
+export function readConfig<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  environment: Environment,
+): z.output<z.ZodObject<Shape>> {
   const given = Object.fromEntries(
     Object.keys(shape).flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
   );
@@ -32,8 +35,16 @@ function describedForm(type: unknown): string | undefined {
 
 /** A whole number in a variable, within [min, max]. */
 export const integerVariable = (min: number, max: number) =>
-  z.string().regex(/^\d{1,15}$/).transform(Number).pipe(z.number().int().min(min).max(max)).describe(`a whole number from ${min} to ${max}`);
+  z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max))
+    .describe(`a whole number from ${min} to ${max}`);
 
 /** "true"/"1"/"yes" or "false"/"0"/"no". */
 export const booleanVariable = () =>
-  z.enum(['true', '1', 'yes', 'false', '0', 'no']).transform((value) => ['true', '1', 'yes'].includes(value)).describe('"true" or "false"');
+  z
+    .enum(['true', '1', 'yes', 'false', '0', 'no'])
+    .transform((value) => ['true', '1', 'yes'].includes(value))
+    .describe('"true" or "false"');

@@ -28,7 +28,9 @@ export const ERROR_CODES = {
   length_mismatch: entry('The number of bytes that arrived is not the number that was declared.'),
   checksum_mismatch: entry('The bytes that arrived do not match the checksum that was declared; send them again.'),
   unsupported_media_type: entry('This address does not read that content type.'),
-  precondition_failed: entry('The file is not, or no longer, the one that the conditions of the request name; ask for it anew.'),
+  precondition_failed: entry(
+    'The file is not, or no longer, the one that the conditions of the request name; ask for it anew.',
+  ),
   range_not_satisfiable: entry('The range lies outside of the file.'),
   signature_invalid: entry('The signature of this address is missing, wrong or expired; ask for a new signed address.'),
   upload_not_open: entry('This upload has ended (completed, aborted or expired); start a new one.'),

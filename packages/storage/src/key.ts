@@ -27,7 +27,9 @@ export function storageKey(input: StorageKeyInput): string {
   const dot = name.lastIndexOf('.');
   const extension = dot > 0 && /^\.[A-Za-z0-9]{1,10}$/.test(name.slice(dot)) ? name.slice(dot) : '';
   const stem = safeSegment(extension ? name.slice(0, dot) : name);
-  const owner = [input.organizationId, input.teamId, input.projectId, ...(input.tenantId ? [input.tenantId] : [])].join('/');
+  const owner = [input.organizationId, input.teamId, input.projectId, ...(input.tenantId ? [input.tenantId] : [])].join(
+    '/',
+  );
   const leaf = `${stem}~${input.objectId}${extension}`;
   let folders = segments.map(safeSegment);
   while (owner.length + folders.join('/').length + leaf.length + 2 > MAX_KEY_BYTES) folders = folders.slice(0, -1);
@@ -36,8 +38,10 @@ export function storageKey(input: StorageKeyInput): string {
 
 /** @throws CarcosaError `invalid_path` unless `key` has the form that {@link storageKey} makes. */
 export function assertStorageKey(key: string): void {
-  const wrong = key.length > MAX_KEY_BYTES || !SAFE_KEY.test(key) || key.split('/').some((s) => s === '.' || s === '..');
-  if (wrong) throw new CarcosaError('invalid_path', { message: 'The storage key is not of the form that Carcosa makes.' });
+  const wrong =
+    key.length > MAX_KEY_BYTES || !SAFE_KEY.test(key) || key.split('/').some((s) => s === '.' || s === '..');
+  if (wrong)
+    throw new CarcosaError('invalid_path', { message: 'The storage key is not of the form that Carcosa makes.' });
 }
 
 function safeSegment(segment: string): string {

@@ -146,9 +146,19 @@ export interface PresignCapability {
   /** A single PUT of exactly `size` bytes into a place that is not `key` yet; `acceptPut` moves it there. */
   signPut(input: { ref: StagedRef; size: number; contentType: string; expiresIn: number }): Promise<PresignedRequest>;
   signPart(input: { ref: StagedRef; partNumber: number; size: number; expiresIn: number }): Promise<PresignedRequest>;
-  signGet(input: { key: string; expiresIn: number; contentDisposition?: string; contentType?: string }): Promise<PresignedRequest>;
+  signGet(input: {
+    key: string;
+    expiresIn: number;
+    contentDisposition?: string;
+    contentType?: string;
+  }): Promise<PresignedRequest>;
   /** Reserves what a direct upload needs at the provider. `expiresIn` in seconds. */
-  begin(input: { uploadId: string; key: string; strategy: 'single' | 'multipart'; contentType: string }): Promise<StagedRef>;
+  begin(input: {
+    uploadId: string;
+    key: string;
+    strategy: 'single' | 'multipart';
+    contentType: string;
+  }): Promise<StagedRef>;
   /** The parts that the provider holds: its word, not the client's. For `single`, one part once it has arrived. */
   parts(ref: StagedRef): Promise<ReceivedPart[]>;
   /**

@@ -26,7 +26,11 @@ function content(size: number, seed: number): File {
   return new File([bytes], `picture ${seed} ü.bin`, { type: 'application/octet-stream' });
 }
 
-async function outcomeOf(uppy: Uppy, file: File, fileIdOf: () => string | null | Promise<string | null>): Promise<Outcome> {
+async function outcomeOf(
+  uppy: Uppy,
+  file: File,
+  fileIdOf: () => string | null | Promise<string | null>,
+): Promise<Outcome> {
   const progress: number[] = [];
   uppy.on('progress', (percent: number) => progress.push(percent));
   uppy.addFile({ name: file.name, type: file.type, data: file });
@@ -79,7 +83,13 @@ async function uppyS3(size: number, seed: number): Promise<Outcome> {
 }
 
 /** tus-js-client, interrupted by the page itself after `stopAt` bytes, and continued by a second instance. */
-async function tusTwice(endpoint: string, apiKey: string, size: number, seed: number, stopAt: number): Promise<Outcome> {
+async function tusTwice(
+  endpoint: string,
+  apiKey: string,
+  size: number,
+  seed: number,
+  stopAt: number,
+): Promise<Outcome> {
   const file = content(size, seed);
   const progress: number[] = [];
   let fileId: string | null = null;

@@ -29,8 +29,18 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
   it('stores a body whole, with its SHA-256', async () => {
     const { uploads } = await world.node('a');
     const bytes = pattern(3 * MIB + 17);
-    const { file } = await uploads.createAndWrite(world.actor, { door: 'simple', path: 'a/b.bin', size: bytes.length }, { body: bodyOf(bytes), length: bytes.length });
-    expect(file).toMatchObject({ path: 'a/b.bin', size: bytes.length, sha256: sha256(bytes), version: 1, visibility: 'private' });
+    const { file } = await uploads.createAndWrite(
+      world.actor,
+      { door: 'simple', path: 'a/b.bin', size: bytes.length },
+      { body: bodyOf(bytes), length: bytes.length },
+    );
+    expect(file).toMatchObject({
+      path: 'a/b.bin',
+      size: bytes.length,
+      sha256: sha256(bytes),
+      version: 1,
+      visibility: 'private',
+    });
     expect(await contentOf(file?.id ?? '')).toEqual(bytes);
   });
 
@@ -47,7 +57,11 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
 
     const { offset } = await b.uploads.findSettled(world.actor, upload.id);
     expect(offset).toBe(5 * MIB + 1);
-    const { file } = await b.uploads.write(world.actor, upload.id, { body: bodyOf(bytes.subarray(offset)), offset, length: null });
+    const { file } = await b.uploads.write(world.actor, upload.id, {
+      body: bodyOf(bytes.subarray(offset)),
+      offset,
+      length: null,
+    });
     expect(file?.sha256).toBe(sha256(bytes));
     expect(await contentOf(file?.id ?? '')).toEqual(bytes);
   });
@@ -57,13 +71,19 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     const bytes = pattern(2 * MIB);
     const upload = await a.uploads.create(world.actor, { door: 'tus', path: 'x', size: bytes.length });
     const silent = new HeldBody();
-    const first = a.uploads.write(world.actor, upload.id, { body: silent, offset: 0, length: null }).catch((error: unknown) => error);
+    const first = a.uploads
+      .write(world.actor, upload.id, { body: silent, offset: 0, length: null })
+      .catch((error: unknown) => error);
     silent.send(bytes.subarray(0, MIB));
 
     const settled = await b.uploads.findSettled(world.actor, upload.id);
     expect(settled.offset).toBe(MIB);
     expect(await first).toMatchObject({ code: 'upload_locked' });
-    const { file } = await b.uploads.write(world.actor, upload.id, { body: bodyOf(bytes.subarray(MIB)), offset: MIB, length: MIB });
+    const { file } = await b.uploads.write(world.actor, upload.id, {
+      body: bodyOf(bytes.subarray(MIB)),
+      offset: MIB,
+      length: MIB,
+    });
     expect(await contentOf(file?.id ?? '')).toEqual(bytes);
   });
 
@@ -73,22 +93,36 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     const upload = await a.uploads.create(world.actor, { door: 'tus', path: 'x', size: bytes.length });
     await a.uploads.write(world.actor, upload.id, { body: bodyOf(bytes.subarray(0, MIB)), offset: 0, length: MIB });
     const body = new HeldBody();
-    const zombie = a.uploads.write(world.actor, upload.id, { body, offset: MIB, length: null }).catch((error: unknown) => error);
+    const zombie = a.uploads
+      .write(world.actor, upload.id, { body, offset: MIB, length: null })
+      .catch((error: unknown) => error);
     body.send(pattern(MIB, 3));
     await expect.poll(async () => (await world.filesOnDisk()).length).toBe(1);
     await expect
-      .poll(async () => (await world.database.pool.query('select lease_owner from uploads where id = $1', [upload.id])).rows[0]?.lease_owner)
+      .poll(
+        async () =>
+          (await world.database.pool.query('select lease_owner from uploads where id = $1', [upload.id])).rows[0]
+            ?.lease_owner,
+      )
       .toBe('a');
     await world.lapseLease(upload.id);
 
-    const half = await b.uploads.write(world.actor, upload.id, { body: bodyOf(bytes.subarray(MIB, 2 * MIB)), offset: MIB, length: MIB });
+    const half = await b.uploads.write(world.actor, upload.id, {
+      body: bodyOf(bytes.subarray(MIB, 2 * MIB)),
+      offset: MIB,
+      length: MIB,
+    });
     expect(half.offset).toBe(2 * MIB);
     // The zombie wakes and sends all the rest, of other bytes.
     body.send(pattern(2 * MIB, 4));
     body.end();
     expect(await zombie).toMatchObject({ code: 'upload_fenced' });
 
-    const { file } = await b.uploads.write(world.actor, upload.id, { body: bodyOf(bytes.subarray(2 * MIB)), offset: 2 * MIB, length: 2 * MIB });
+    const { file } = await b.uploads.write(world.actor, upload.id, {
+      body: bodyOf(bytes.subarray(2 * MIB)),
+      offset: 2 * MIB,
+      length: 2 * MIB,
+    });
     expect(file?.sha256).toBe(sha256(bytes));
     expect(await contentOf(file?.id ?? '')).toEqual(bytes);
     expect(await world.filesOnDisk()).toHaveLength(1);
@@ -99,8 +133,14 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     const { uploads } = await world.node('a', lossy.db);
     const bytes = pattern(1000);
     const upload = await uploads.create(world.actor, { door: 'tus', path: 'x', size: bytes.length });
-    await expect(uploads.write(world.actor, upload.id, { body: bodyOf(bytes), offset: 0, length: 1000 })).rejects.toThrow('lost');
-    const again = await uploads.write(world.actor, upload.id, { body: bodyOf(Buffer.alloc(0)), offset: 1000, length: 0 });
+    await expect(
+      uploads.write(world.actor, upload.id, { body: bodyOf(bytes), offset: 0, length: 1000 }),
+    ).rejects.toThrow('lost');
+    const again = await uploads.write(world.actor, upload.id, {
+      body: bodyOf(Buffer.alloc(0)),
+      offset: 1000,
+      length: 0,
+    });
     expect(again.file).toMatchObject({ version: 1, sha256: sha256(bytes) });
     expect(await world.filesOnDisk()).toHaveLength(1);
   });
@@ -119,24 +159,38 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
 
     const b = await world.node('b');
     const { offset } = await b.uploads.find(world.actor, upload.id);
-    const done = await b.uploads.write(world.actor, upload.id, { body: bodyOf(bytes.subarray(offset)), offset, length: bytes.length - offset });
+    const done = await b.uploads.write(world.actor, upload.id, {
+      body: bodyOf(bytes.subarray(offset)),
+      offset,
+      length: bytes.length - offset,
+    });
     expect(done).toMatchObject({ offset: bytes.length, file: { sha256: sha256(bytes), size: bytes.length } });
     expect(await contentOf(done.file?.id ?? '')).toEqual(bytes);
   });
 
   it('collects what expired, what was aborted and what died with its node, and nothing else', async () => {
     const { uploads, collector } = await world.node('a');
-    const keep = await uploads.createAndWrite(world.actor, { door: 'simple', path: 'kept', size: 5 }, { body: bodyOf(pattern(5)), length: 5 });
+    const keep = await uploads.createAndWrite(
+      world.actor,
+      { door: 'simple', path: 'kept', size: 5 },
+      { body: bodyOf(pattern(5)), length: 5 },
+    );
     const partial = await uploads.create(world.actor, { door: 'tus', path: 'partial', size: 10 });
     await uploads.write(world.actor, partial.id, { body: bodyOf(pattern(4)), offset: 0, length: 4 });
     const dying = losing(world.database.pool, 'complete_uploads', 'before', 'update uploads set status');
     const dead = await world.node('dead', dying.db);
     await expect(
-      dead.uploads.createAndWrite(world.actor, { door: 'simple', path: 'dead', size: 5 }, { body: bodyOf(pattern(5)), length: 5 }),
+      dead.uploads.createAndWrite(
+        world.actor,
+        { door: 'simple', path: 'dead', size: 5 },
+        { body: bodyOf(pattern(5)), length: 5 },
+      ),
     ).rejects.toThrow('lost');
     expect(await world.filesOnDisk()).toHaveLength(3);
 
-    await world.database.pool.query(`update uploads set lease_until = now() - interval '1 second' where lease_owner = 'dead'`);
+    await world.database.pool.query(
+      `update uploads set lease_until = now() - interval '1 second' where lease_owner = 'dead'`,
+    );
     expect(await collector.collect()).toBe(1);
     expect(await world.filesOnDisk()).toHaveLength(2);
     world.clock.advance(25 * 3600 * 1000);
@@ -154,11 +208,17 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
       Array.from({ length: 20 }, (_, index) => {
         const bytes = pattern(100, index + 1);
         const { uploads } = nodes[index % 2] as (typeof nodes)[0];
-        return uploads.createAndWrite(world.actor, { door: 'simple', path: 'one', size: 100 }, { body: bodyOf(bytes), length: 100 });
+        return uploads.createAndWrite(
+          world.actor,
+          { door: 'simple', path: 'one', size: 100 },
+          { body: bodyOf(bytes), length: 100 },
+        );
       }),
     );
     expect(new Set(results.map(({ file }) => file?.id)).size).toBe(1);
-    expect(results.map(({ file }) => file?.version).sort((x, y) => (x ?? 0) - (y ?? 0))).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(results.map(({ file }) => file?.version).sort((x, y) => (x ?? 0) - (y ?? 0))).toEqual(
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
   });
 
   it('refuses more bytes than were declared and keeps none of them', async () => {
@@ -168,7 +228,11 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     await expect(uploads.write(world.actor, upload.id, tooLong)).rejects.toMatchObject({ code: 'payload_too_large' });
     const { offset } = await uploads.find(world.actor, upload.id);
     expect(offset).toBe(0);
-    const { file } = await uploads.write(world.actor, upload.id, { body: bodyOf(pattern(100)), offset: 0, length: 100 });
+    const { file } = await uploads.write(world.actor, upload.id, {
+      body: bodyOf(pattern(100)),
+      offset: 0,
+      length: 100,
+    });
     expect(file?.sha256).toBe(sha256(pattern(100)));
   });
 });

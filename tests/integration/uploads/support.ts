@@ -59,9 +59,23 @@ export class UploadWorld {
     const store = await LocalObjectStore.open({ root: this.root, hashes });
     const stores = { storeFor: async (): Promise<ObjectStore> => store };
     const { clock, ids } = this;
-    const common = { db, stores, clock, ids, random: systemRandom, logger: silentLogger, publicUrl: 'http://test', instance: name };
+    const common = {
+      db,
+      stores,
+      clock,
+      ids,
+      random: systemRandom,
+      logger: silentLogger,
+      publicUrl: 'http://test',
+      instance: name,
+    };
     const projects = {
-      uploadProject: async (id: ProjectId) => ({ ...this.#owner, id, defaultVisibility: 'private' as const, hashDirectUploads: true }),
+      uploadProject: async (id: ProjectId) => ({
+        ...this.#owner,
+        id,
+        defaultVisibility: 'private' as const,
+        hashDirectUploads: true,
+      }),
     };
     const leases = new UploadLeases({ ...common, notifications: this.#notifications() });
     const completion = new UploadCompletion({ ...common, projects });
@@ -88,7 +102,9 @@ export class UploadWorld {
   /** Every file below the bucket's directory, staged or not, relative to it. */
   async filesOnDisk(): Promise<string[]> {
     const entries = await readdir(this.root, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => path.relative(this.root, path.join(entry.parentPath, entry.name)));
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(this.root, path.join(entry.parentPath, entry.name)));
   }
 
   /** As if the holder of the lease had not renewed it for long. */
@@ -96,7 +112,11 @@ export class UploadWorld {
     await this.database.pool.query(`update uploads set lease_until = now() - interval '1 second' where id = $1`, [id]);
   }
 
-  readonly #owner = { organizationId: this.ids.next('organization'), teamId: this.ids.next('team'), bucketId: this.ids.next('bucket') };
+  readonly #owner = {
+    organizationId: this.ids.next('organization'),
+    teamId: this.ids.next('team'),
+    bucketId: this.ids.next('bucket'),
+  };
 
   async #provision(): Promise<void> {
     const { db } = this.database;
@@ -104,7 +124,9 @@ export class UploadWorld {
     const { organizationId, teamId, bucketId } = this.#owner;
     await db.insert(schema.organizations).values({ id: organizationId, name: 'o', slug: 'o', createdAt });
     await db.insert(schema.teams).values({ id: teamId, organizationId, name: 't', slug: 't', createdAt });
-    await db.insert(schema.buckets).values({ id: bucketId, organizationId, name: 'b', provider: 'local', config: {}, createdAt });
+    await db
+      .insert(schema.buckets)
+      .values({ id: bucketId, organizationId, name: 'b', provider: 'local', config: {}, createdAt });
     const settings = { ...ProjectSettings.parse({}) };
     const project = { id: this.projectId, organizationId, teamId, bucketId, name: 'p', slug: 'p', settings };
     await db.insert(schema.projects).values({ ...project, createdAt, updatedAt: createdAt });

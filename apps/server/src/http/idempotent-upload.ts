@@ -25,13 +25,22 @@ export interface IdempotentUpload {
 }
 
 /** Runs an upload under an `Idempotency-Key`, or replays the answer that it got before. */
-export async function uploadOnce(service: IdempotencyService, reply: FastifyReply, upload: IdempotentUpload): Promise<FastifyReply> {
+export async function uploadOnce(
+  service: IdempotencyService,
+  reply: FastifyReply,
+  upload: IdempotentUpload,
+): Promise<FastifyReply> {
   const { projectId, key } = upload;
   const begun = await service.begin({ projectId, key, fingerprint: null });
   if (!begun.lease) {
     begun.assertSame(fingerprint(await upload.identify()));
     const { status, headers, body } = begun.replay;
-    return reply.code(status).headers(headers).header(REPLAYED_HEADER, 'true').header('Content-Type', JSON_TYPE).send(body);
+    return reply
+      .code(status)
+      .headers(headers)
+      .header(REPLAYED_HEADER, 'true')
+      .header('Content-Type', JSON_TYPE)
+      .send(body);
   }
   const claim = keepAlive(service, begun.lease);
   try {
@@ -51,7 +60,9 @@ export function sendAnswer(reply: FastifyReply, answer: Omit<UploadAnswer, 'requ
 }
 
 function fingerprint(request: UploadAnswer['request']): Buffer {
-  return createHash('sha256').update(`${JSON.stringify(request.parameters)}\n${request.sha256}`).digest();
+  return createHash('sha256')
+    .update(`${JSON.stringify(request.parameters)}\n${request.sha256}`)
+    .digest();
 }
 
 /** An upload may take hours: its claim on the key is extended until it ends. */

@@ -1,9 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { Busboy, type BusboyInstance } from '@fastify/busboy';
 import { CarcosaError } from '@carcosa/kernel';
+import { Busboy, type BusboyInstance } from '@fastify/busboy';
 
-const LIMITS = { fieldNameSize: 100, fieldSize: 64 * 1024, fields: 20, files: 1, parts: 21, headerPairs: 50, headerSize: 16 * 1024 };
+const LIMITS = {
+  fieldNameSize: 100,
+  fieldSize: 64 * 1024,
+  fields: 20,
+  files: 1,
+  parts: 21,
+  headerPairs: 50,
+  headerSize: 16 * 1024,
+};
 
 export interface MultipartFile {
   stream: Readable;
@@ -37,7 +45,11 @@ export function readMultipart(request: IncomingMessage): Promise<MultipartFile> 
     };
     let parser: BusboyInstance;
     try {
-      parser = new Busboy({ headers: request.headers as { 'content-type': string }, limits: LIMITS, defCharset: 'utf8' });
+      parser = new Busboy({
+        headers: request.headers as { 'content-type': string },
+        limits: LIMITS,
+        defCharset: 'utf8',
+      });
     } catch {
       fail('The multipart form cannot be read: its Content-Type has no valid boundary.');
       return;

@@ -1,5 +1,5 @@
-import { CarcosaError } from '@carcosa/kernel';
 import type { BodyChecksum } from '@carcosa/domain';
+import { CarcosaError } from '@carcosa/kernel';
 
 type Headers = Record<string, string | string[] | undefined>;
 
@@ -16,7 +16,9 @@ export function parseMetadata(header: string | undefined): Record<string, string
   for (const pair of header.split(',')) {
     const [key, value = '', ...rest] = pair.trim().split(' ');
     if (!key || rest.length > 0 || key in metadata || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) {
-      throw new CarcosaError('invalid_request', { message: 'Upload-Metadata must be "key base64value" pairs separated by commas, each key once.' });
+      throw new CarcosaError('invalid_request', {
+        message: 'Upload-Metadata must be "key base64value" pairs separated by commas, each key once.',
+      });
     }
     metadata[key] = Buffer.from(value, 'base64').toString('utf8');
   }
@@ -28,7 +30,8 @@ export function parseCount(headers: Headers, name: string): number | undefined {
   const value = headers[name];
   if (value === undefined) return undefined;
   const count = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
-  if (!Number.isSafeInteger(count)) throw new CarcosaError('invalid_request', { message: `${name} must be a whole number of bytes.` });
+  if (!Number.isSafeInteger(count))
+    throw new CarcosaError('invalid_request', { message: `${name} must be a whole number of bytes.` });
   return count;
 }
 
@@ -54,7 +57,9 @@ export function parseConcat(header: string | undefined): Concat | undefined {
   if (header === 'partial') return { type: 'partial' };
   const ids = header.startsWith('final;') ? header.slice(6).trim().split(/\s+/).map(lastSegment) : [];
   if (ids.length === 0 || ids.some((id) => id === '')) {
-    throw new CarcosaError('invalid_request', { message: 'Upload-Concat must be "partial", or "final;" and the addresses of the parts.' });
+    throw new CarcosaError('invalid_request', {
+      message: 'Upload-Concat must be "partial", or "final;" and the addresses of the parts.',
+    });
   }
   return { type: 'final', ids };
 }

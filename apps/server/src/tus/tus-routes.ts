@@ -10,7 +10,14 @@ import { type UploadAnswer, uploadOnce } from '../http/idempotent-upload.ts';
 import { idempotencyKeyOf } from '../http/plugins/idempotency.ts';
 import type { App, Routes } from '../http/types.ts';
 import { contentLength, uploadScope } from '../http/upload-scope.ts';
-import { CHECKSUM_ALGORITHMS, type Concat, parseChecksum, parseConcat, parseCount, parseMetadata } from './tus-headers.ts';
+import {
+  CHECKSUM_ALGORITHMS,
+  type Concat,
+  parseChecksum,
+  parseConcat,
+  parseCount,
+  parseMetadata,
+} from './tus-headers.ts';
 
 const PATH = '/api/v1/tus';
 const VERSION = '1.0.0';
@@ -45,20 +52,36 @@ export const tusRoutes: Routes = (app, carcosa) => {
 
 function registerTus(scope: App, carcosa: Carcosa): void {
   for (const url of [PATH, `${PATH}/:id`]) {
-    scope.options(url, { config: { public: true }, schema: { tags, summary: 'What this server speaks' } }, (_request, reply) => describe(reply));
+    scope.options(
+      url,
+      { config: { public: true }, schema: { tags, summary: 'What this server speaks' } },
+      (_request, reply) => describe(reply),
+    );
   }
-  scope.post(PATH, { config, schema: { tags, summary: 'Create an upload' } }, (request, reply) => create(carcosa, request, reply));
+  scope.post(PATH, { config, schema: { tags, summary: 'Create an upload' } }, (request, reply) =>
+    create(carcosa, request, reply),
+  );
   const params = z.object({ id: z.string() });
-  scope.head(`${PATH}/:id`, { config, schema: { tags, summary: 'Ask for the offset', params } }, (request, reply) => status(carcosa, request, reply));
-  scope.patch(`${PATH}/:id`, { config, schema: { tags, summary: 'Add bytes', params } }, (request, reply) => write(carcosa, request, reply));
-  scope.delete(`${PATH}/:id`, { config, schema: { tags, summary: 'Terminate an upload', params } }, (request, reply) => terminate(carcosa, request, reply));
+  scope.head(`${PATH}/:id`, { config, schema: { tags, summary: 'Ask for the offset', params } }, (request, reply) =>
+    status(carcosa, request, reply),
+  );
+  scope.patch(`${PATH}/:id`, { config, schema: { tags, summary: 'Add bytes', params } }, (request, reply) =>
+    write(carcosa, request, reply),
+  );
+  scope.delete(`${PATH}/:id`, { config, schema: { tags, summary: 'Terminate an upload', params } }, (request, reply) =>
+    terminate(carcosa, request, reply),
+  );
   // For environments that know only GET and POST.
-  scope.post(`${PATH}/:id`, { config, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } }, (request, reply) => {
-    const method = request.headers['x-http-method-override'];
-    if (method === 'PATCH') return write(carcosa, request, reply);
-    if (method === 'DELETE') return terminate(carcosa, request, reply);
-    throw new CarcosaError('method_not_allowed');
-  });
+  scope.post(
+    `${PATH}/:id`,
+    { config, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } },
+    (request, reply) => {
+      const method = request.headers['x-http-method-override'];
+      if (method === 'PATCH') return write(carcosa, request, reply);
+      if (method === 'DELETE') return terminate(carcosa, request, reply);
+      throw new CarcosaError('method_not_allowed');
+    },
+  );
 }
 
 function describe(reply: FastifyReply): FastifyReply {
@@ -84,13 +107,21 @@ async function create(carcosa: Carcosa, request: FastifyRequest, reply: FastifyR
     const { status, headers } = await store();
     return reply.code(status).headers(headers).send();
   }
-  return uploadOnce(carcosa.idempotency, reply, { projectId: projectOf(actor), key, store, identify: async () => identity });
+  return uploadOnce(carcosa.idempotency, reply, {
+    projectId: projectOf(actor),
+    key,
+    store,
+    identify: async () => identity,
+  });
 }
 
 async function createUpload({ uploads }: Carcosa, actor: Actor, raw: IncomingMessage): Promise<WriteResult> {
   const { headers } = raw;
   const concat = parseConcat(single(headers['upload-concat']));
-  const input = { ...describeUpload(single(headers['upload-metadata'])), doorState: doorState(headers['upload-metadata'], concat) };
+  const input = {
+    ...describeUpload(single(headers['upload-metadata'])),
+    doorState: doorState(headers['upload-metadata'], concat),
+  };
   if (concat?.type === 'final') return uploads.concatenate(actor, { ...input, door: 'tus', size: null }, concat.ids);
 
   const size = declaredSize(headers);
@@ -101,16 +132,28 @@ async function createUpload({ uploads }: Carcosa, actor: Actor, raw: IncomingMes
   // An empty upload is complete at once; so is one whose bytes all come along.
   if ((withBody && length !== 0) || size === 0) {
     const body = withBody && length !== 0 ? raw : Readable.from([]);
-    return uploads.createAndWrite(actor, { ...input, door: 'tus', size }, { body, length, ...(checksum ? { checksum } : {}) });
+    return uploads.createAndWrite(
+      actor,
+      { ...input, door: 'tus', size },
+      { body, length, ...(checksum ? { checksum } : {}) },
+    );
   }
   const upload = await uploads.create(actor, { ...input, door: 'tus', size });
   return { upload, offset: 0, file: null };
 }
 
-async function status({ uploads, ...carcosa }: Carcosa, request: UploadRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function status(
+  { uploads, ...carcosa }: Carcosa,
+  request: UploadRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const upload = await uploads.findSettled(request.actor, request.params.id);
   assertTus(upload);
-  if (upload.status === 'aborted' || upload.status === 'expired' || (upload.status === 'open' && upload.expiresAt <= carcosa.clock.now())) {
+  if (
+    upload.status === 'aborted' ||
+    upload.status === 'expired' ||
+    (upload.status === 'open' && upload.expiresAt <= carcosa.clock.now())
+  ) {
     throw new CarcosaError('upload_not_open');
   }
   const { concat, metadata } = upload.doorState;
@@ -175,7 +218,8 @@ function fileHeaders(file: WriteResult['file']): Record<string, string> {
 function declaredSize(headers: IncomingMessage['headers']): number | null {
   const size = parseCount(headers, 'upload-length');
   const deferred = headers['upload-defer-length'];
-  if (deferred !== undefined && deferred !== '1') throw new CarcosaError('invalid_request', { message: 'Upload-Defer-Length can only be 1.' });
+  if (deferred !== undefined && deferred !== '1')
+    throw new CarcosaError('invalid_request', { message: 'Upload-Defer-Length can only be 1.' });
   if ((size === undefined) === (deferred === undefined)) {
     throw new CarcosaError('invalid_request', { message: 'Send either Upload-Length or Upload-Defer-Length: 1.' });
   }
@@ -185,7 +229,9 @@ function declaredSize(headers: IncomingMessage['headers']): number | null {
 const TusParameters = z.object({ path: FilePath.optional(), visibility: Visibility.optional() });
 
 /** The keys of the metadata that mean something here; the others are kept as the file's metadata. */
-function describeUpload(header: string | undefined): Pick<CreateUpload, 'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'> {
+function describeUpload(
+  header: string | undefined,
+): Pick<CreateUpload, 'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'> {
   const { filename, name, filetype, type, path, visibility, ...rest } = parseMetadata(header);
   const parameters = TusParameters.parse({ path, visibility });
   return {
@@ -199,7 +245,9 @@ function describeUpload(header: string | undefined): Pick<CreateUpload, 'fileNam
 function doorState(metadata: IncomingMessage['headers'][string], concat: Concat | undefined): Record<string, unknown> {
   return {
     ...(typeof metadata === 'string' ? { metadata } : {}),
-    ...(concat ? { concat: concat.type === 'partial' ? 'partial' : `final;${concat.ids.map((id) => `${PATH}/${id}`).join(' ')}` } : {}),
+    ...(concat
+      ? { concat: concat.type === 'partial' ? 'partial' : `final;${concat.ids.map((id) => `${PATH}/${id}`).join(' ')}` }
+      : {}),
   };
 }
 

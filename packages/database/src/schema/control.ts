@@ -13,7 +13,10 @@ export const teams = pgTable(
   'teams',
   {
     id: text().$type<TeamId>().primaryKey(),
-    organizationId: text('organization_id').$type<OrganizationId>().notNull().references(() => organizations.id),
+    organizationId: text('organization_id')
+      .$type<OrganizationId>()
+      .notNull()
+      .references(() => organizations.id),
     name: text().notNull(),
     slug: text().notNull(),
     createdAt: instant('created_at').notNull(),
@@ -26,7 +29,10 @@ export const buckets = pgTable(
   'buckets',
   {
     id: text().$type<BucketId>().primaryKey(),
-    organizationId: text('organization_id').$type<OrganizationId>().notNull().references(() => organizations.id),
+    organizationId: text('organization_id')
+      .$type<OrganizationId>()
+      .notNull()
+      .references(() => organizations.id),
     name: text().notNull(),
     provider: text().$type<'local' | 's3'>().notNull(),
     /** What the provider's adapter needs beside credentials: root, endpoint, region, bucket, prefix. */
@@ -40,9 +46,18 @@ export const projects = pgTable(
   'projects',
   {
     id: text().$type<ProjectId>().primaryKey(),
-    organizationId: text('organization_id').$type<OrganizationId>().notNull().references(() => organizations.id),
-    teamId: text('team_id').$type<TeamId>().notNull().references(() => teams.id),
-    bucketId: text('bucket_id').$type<BucketId>().notNull().references(() => buckets.id),
+    organizationId: text('organization_id')
+      .$type<OrganizationId>()
+      .notNull()
+      .references(() => organizations.id),
+    teamId: text('team_id')
+      .$type<TeamId>()
+      .notNull()
+      .references(() => teams.id),
+    bucketId: text('bucket_id')
+      .$type<BucketId>()
+      .notNull()
+      .references(() => buckets.id),
     name: text().notNull(),
     slug: text().notNull(),
     settings: jsonb().$type<Record<string, unknown>>().notNull(),
@@ -60,7 +75,10 @@ export const apiKeys = pgTable(
     id: text().$type<ApiKeyId>().primaryKey(),
     /** The middle of `sk_<public id>_<secret>`. */
     publicId: text('public_id').notNull().unique(),
-    projectId: text('project_id').$type<ProjectId>().notNull().references(() => projects.id),
+    projectId: text('project_id')
+      .$type<ProjectId>()
+      .notNull()
+      .references(() => projects.id),
     label: text().notNull(),
     secretHash: bytea('secret_hash').notNull(),
     permissions: text().array().notNull(),
@@ -75,7 +93,10 @@ export const apiKeys = pgTable(
 export const idempotencyKeys = pgTable(
   'idempotency_keys',
   {
-    projectId: text('project_id').$type<ProjectId>().notNull().references(() => projects.id),
+    projectId: text('project_id')
+      .$type<ProjectId>()
+      .notNull()
+      .references(() => projects.id),
     key: text().notNull(),
     /** SHA-256 of method, address and body; null until the body of a streamed upload has been read. */
     fingerprint: bytea(),

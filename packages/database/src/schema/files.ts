@@ -2,7 +2,7 @@ import type { BucketId, FileId, ObjectId, ProjectId, TenantId } from '@carcosa/k
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import { buckets, projects } from './control.ts';
-import { byteText, bytea, instant } from './types.ts';
+import { bytea, byteText, instant } from './types.ts';
 
 const bytes = (name: string) => bigint(name, { mode: 'number' });
 
@@ -11,8 +11,14 @@ export const objects = pgTable(
   'objects',
   {
     id: text().$type<ObjectId>().primaryKey(),
-    projectId: text('project_id').$type<ProjectId>().notNull().references(() => projects.id),
-    bucketId: text('bucket_id').$type<BucketId>().notNull().references(() => buckets.id),
+    projectId: text('project_id')
+      .$type<ProjectId>()
+      .notNull()
+      .references(() => projects.id),
+    bucketId: text('bucket_id')
+      .$type<BucketId>()
+      .notNull()
+      .references(() => buckets.id),
     storageKey: text('storage_key').notNull(),
     size: bytes('size').notNull(),
     /** Decided from the bytes. */
@@ -31,7 +37,10 @@ export const files = pgTable(
   'files',
   {
     id: text().$type<FileId>().primaryKey(),
-    projectId: text('project_id').$type<ProjectId>().notNull().references(() => projects.id),
+    projectId: text('project_id')
+      .$type<ProjectId>()
+      .notNull()
+      .references(() => projects.id),
     /** Empty for files that belong to no tenant, so that one unique index covers both. */
     tenantId: text('tenant_id').$type<TenantId | ''>().notNull().default(''),
     /** The unguessable name in `/f/{key}`; never changes. */
@@ -45,7 +54,10 @@ export const files = pgTable(
     tags: text().array().notNull().default([]),
     uploadedBy: text('uploaded_by'),
     version: integer().notNull(),
-    objectId: text('object_id').$type<ObjectId>().notNull().references(() => objects.id),
+    objectId: text('object_id')
+      .$type<ObjectId>()
+      .notNull()
+      .references(() => objects.id),
     bucketId: text('bucket_id').$type<BucketId>().notNull(),
     size: bytes('size').notNull(),
     contentType: byteText('content_type').notNull(),
@@ -67,8 +79,12 @@ export const files = pgTable(
     index('files_name').on(table.projectId, table.name, table.id).where(sql`deleted_at is null`),
     index('files_size').on(table.projectId, table.size, table.id).where(sql`deleted_at is null`),
     index('files_folder').on(table.projectId, table.folder, table.createdAt, table.id).where(sql`deleted_at is null`),
-    index('files_type').on(table.projectId, table.contentType, table.createdAt, table.id).where(sql`deleted_at is null`),
-    index('files_uploader').on(table.projectId, table.uploadedBy, table.createdAt, table.id).where(sql`deleted_at is null`),
+    index('files_type')
+      .on(table.projectId, table.contentType, table.createdAt, table.id)
+      .where(sql`deleted_at is null`),
+    index('files_uploader')
+      .on(table.projectId, table.uploadedBy, table.createdAt, table.id)
+      .where(sql`deleted_at is null`),
     index('files_tags').using('gin', table.tags).where(sql`deleted_at is null`),
     // In the database's own locale: that of bytes, which names are ordered by, knows the case of ASCII alone. Over the trash too:
     // the planner takes no statistics of an expression from a partial index, and without them it reads whole projects instead.
@@ -83,9 +99,15 @@ export const files = pgTable(
 export const fileVersions = pgTable(
   'file_versions',
   {
-    fileId: text('file_id').$type<FileId>().notNull().references(() => files.id, { onDelete: 'cascade' }),
+    fileId: text('file_id')
+      .$type<FileId>()
+      .notNull()
+      .references(() => files.id, { onDelete: 'cascade' }),
     version: integer().notNull(),
-    objectId: text('object_id').$type<ObjectId>().notNull().references(() => objects.id),
+    objectId: text('object_id')
+      .$type<ObjectId>()
+      .notNull()
+      .references(() => objects.id),
     createdBy: text('created_by'),
     createdAt: instant('created_at').notNull(),
   },
@@ -100,7 +122,10 @@ export const objectDeletions = pgTable(
   'object_deletions',
   {
     id: text().$type<ObjectId>().primaryKey(),
-    bucketId: text('bucket_id').$type<BucketId>().notNull().references(() => buckets.id),
+    bucketId: text('bucket_id')
+      .$type<BucketId>()
+      .notNull()
+      .references(() => buckets.id),
     storageKey: text('storage_key').notNull(),
     size: bytes('size').notNull(),
     dueAt: instant('due_at').notNull(),

@@ -14,9 +14,15 @@ export const uploads = pgTable(
   'uploads',
   {
     id: text().$type<UploadId>().primaryKey(),
-    projectId: text('project_id').$type<ProjectId>().notNull().references(() => projects.id),
+    projectId: text('project_id')
+      .$type<ProjectId>()
+      .notNull()
+      .references(() => projects.id),
     tenantId: text('tenant_id').$type<TenantId | ''>().notNull().default(''),
-    bucketId: text('bucket_id').$type<BucketId>().notNull().references(() => buckets.id),
+    bucketId: text('bucket_id')
+      .$type<BucketId>()
+      .notNull()
+      .references(() => buckets.id),
     door: text().$type<UploadDoor>().notNull(),
     status: text().$type<UploadStatus>().notNull(),
 
@@ -63,7 +69,10 @@ export const uploads = pgTable(
 export const uploadParts = pgTable(
   'upload_parts',
   {
-    uploadId: text('upload_id').$type<UploadId>().notNull().references(() => uploads.id, { onDelete: 'cascade' }),
+    uploadId: text('upload_id')
+      .$type<UploadId>()
+      .notNull()
+      .references(() => uploads.id, { onDelete: 'cascade' }),
     partNumber: integer('part_number').notNull(),
     size: bytes('size').notNull(),
     /** Null while the part is being written. */

@@ -22,6 +22,7 @@ export function projectOf(actor: Actor, requested?: string): ProjectId {
     if (requested !== undefined && requested !== actor.projectId) throw new CarcosaError('not_found');
     return actor.projectId;
   }
-  if (!isId('project', requested)) throw new CarcosaError('invalid_request', { message: 'Say which project: projectId.' });
+  if (!isId('project', requested))
+    throw new CarcosaError('invalid_request', { message: 'Say which project: projectId.' });
   return requested;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { splitPath } from '@carcosa/contracts';
 import type { UploadRow } from '@carcosa/database';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
-import { splitPath } from '@carcosa/contracts';
 import type { ObjectStat, ObjectStore } from '@carcosa/storage/port';
 import type { ContentFacts } from './upload-completion.ts';
 

@@ -20,7 +20,8 @@ export interface DirectPlan {
 export function planDirect(size: number): DirectPlan {
   if (size < PART_SIZE) return { strategy: 'single', size, partSize: size, partCount: 1 };
   const partSize = Math.max(PART_SIZE, Math.ceil(size / MAX_PARTS / MIB) * MIB);
-  if (partSize > MAX_PART_SIZE) throw new CarcosaError('payload_too_large', { details: { limit: MAX_PARTS * MAX_PART_SIZE } });
+  if (partSize > MAX_PART_SIZE)
+    throw new CarcosaError('payload_too_large', { details: { limit: MAX_PARTS * MAX_PART_SIZE } });
   return { strategy: 'multipart', size, partSize, partCount: Math.ceil(size / partSize) };
 }
 

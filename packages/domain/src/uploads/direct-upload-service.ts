@@ -103,7 +103,11 @@ export class DirectUploadService {
    * @returns the ETag that `complete` wants, without quotes
    * @throws CarcosaError `signature_invalid`, `upload_not_open`, `upload_locked`, `length_mismatch`
    */
-  async receivePart(address: { uploadId: string; partNumber: number; query: string }, body: Readable, length: number | null): Promise<string> {
+  async receivePart(
+    address: { uploadId: string; partNumber: number; query: string },
+    body: Readable,
+    length: number | null,
+  ): Promise<string> {
     const { db, addresses, leases, random } = this.#options;
     const { uploadId, partNumber } = address;
     addresses.verify(uploadId, partNumber, address.query);
@@ -111,7 +115,9 @@ export class DirectUploadService {
     if (upload?.status !== 'open' || !upload.staged) throw new CarcosaError('upload_not_open');
     const place = partPlace(directPlanOf(upload), partNumber);
     if (length !== null && length !== place.size) {
-      throw new CarcosaError('length_mismatch', { message: `Part ${partNumber} has ${place.size} bytes, not ${length}.` });
+      throw new CarcosaError('length_mismatch', {
+        message: `Part ${partNumber} has ${place.size} bytes, not ${length}.`,
+      });
     }
     const parts = (await this.#storeOf(upload)).parts;
     if (!parts) throw new CarcosaError('not_found');
@@ -153,13 +159,17 @@ export class DirectUploadService {
   async complete(actor: Actor, id: string, claimed: { partNumber: number; etag: string }[] | undefined): Promise<File> {
     const { uploads, leases, db } = this.#options;
     const upload = await uploads.find(actor, id);
-    if (upload.door !== 'direct') throw new CarcosaError('conflict', { message: 'This upload ends with its last byte.' });
+    if (upload.door !== 'direct')
+      throw new CarcosaError('conflict', { message: 'This upload ends with its last byte.' });
     if (upload.status === 'completed') return this.#fileOf(upload);
     const isOpen = async () => (await findUpload(db, upload.id))?.status === 'open';
     const held = await leases.acquire(upload.id, { isOpen });
     if (!held) return this.#fileOf(await uploads.find(actor, id));
     try {
-      return await this.#completeHeld(held, claimed?.map((part) => ({ ...part, etag: unquote(part.etag) })));
+      return await this.#completeHeld(
+        held,
+        claimed?.map((part) => ({ ...part, etag: unquote(part.etag) })),
+      );
     } catch (error) {
       await this.#release(held);
       throw error;
@@ -178,7 +188,8 @@ export class DirectUploadService {
       if (stat?.size !== plan.size) throw error;
       return null;
     });
-    const committed = parts === null || (parts.length === 0 && (await store.stat(upload.storageKey))?.size === plan.size);
+    const committed =
+      parts === null || (parts.length === 0 && (await store.stat(upload.storageKey))?.size === plan.size);
     if (!committed) {
       const agreed = agreeOnParts(plan, parts, claimed);
       if (!store.presign) return this.#completeLocal(held, store, plan);
@@ -200,7 +211,8 @@ export class DirectUploadService {
     const { completion, transaction, projects, hashLater } = this.#options;
     const { upload } = held;
     const stat = await store.stat(upload.storageKey);
-    if (stat?.size !== plan.size) throw new CarcosaError('upload_incomplete', { details: { expected: plan.size, actual: stat?.size ?? 0 } });
+    if (stat?.size !== plan.size)
+      throw new CarcosaError('upload_incomplete', { details: { expected: plan.size, actual: stat?.size ?? 0 } });
     const sha256 = await this.#knownSha256(store, upload, stat);
     if (sha256 !== null) assertChecksum(upload, sha256);
     const contentType = await sniffObject(store, upload, stat.size);
@@ -208,7 +220,12 @@ export class DirectUploadService {
     held.assertTrusted();
     const file = await transaction(async (db) => {
       // A presigned PUT can be repeated until it expires: what it brings then is collected afterwards.
-      const made = await completion.fileWithin(db, held, { size: stat.size, contentType, sha256 }, { collectAfter: upload.expiresAt });
+      const made = await completion.fileWithin(
+        db,
+        held,
+        { size: stat.size, contentType, sha256 },
+        { collectAfter: upload.expiresAt },
+      );
       if (sha256 === null && hashDirectUploads) await hashLater(db, upload.objectId);
       return made;
     });
@@ -234,14 +251,24 @@ export class DirectUploadService {
     }
   }
 
-  async #sign(store: ObjectStore, upload: UploadRow, plan: DirectPlan, partNumber: number): Promise<Omit<SignedPart, 'partNumber'>> {
+  async #sign(
+    store: ObjectStore,
+    upload: UploadRow,
+    plan: DirectPlan,
+    partNumber: number,
+  ): Promise<Omit<SignedPart, 'partNumber'>> {
     const { size } = partPlace(plan, partNumber);
     const expiresIn = ADDRESS_SECONDS;
     const { presign } = store;
     if (!presign) return { url: this.#options.addresses.sign(upload.id, partNumber, expiresIn), headers: {} };
     const { url, headers } =
       plan.strategy === 'single'
-        ? await presign.signPut({ ref: refOf(upload), size, contentType: upload.declaredContentType ?? 'application/octet-stream', expiresIn })
+        ? await presign.signPut({
+            ref: refOf(upload),
+            size,
+            contentType: upload.declaredContentType ?? 'application/octet-stream',
+            expiresIn,
+          })
         : await presign.signPart({ ref: refOf(upload), partNumber, size, expiresIn });
     return { url, headers };
   }
@@ -255,7 +282,8 @@ export class DirectUploadService {
 
   async #findOpen(actor: Actor, id: string): Promise<UploadRow> {
     const upload = await this.#options.uploads.find(actor, id);
-    if (upload.door !== 'direct') throw new CarcosaError('conflict', { message: 'This upload was not begun as a direct one.' });
+    if (upload.door !== 'direct')
+      throw new CarcosaError('conflict', { message: 'This upload was not begun as a direct one.' });
     if (upload.status !== 'open') throw new CarcosaError('upload_not_open');
     return upload;
   }
@@ -288,9 +316,14 @@ async function providerParts(presign: PresignCapability, upload: UploadRow): Pro
  * The parts to complete with: those that the client names, or all that arrived; each must be there with its size and ETag.
  * @throws CarcosaError `upload_incomplete` (details: the numbers that are missing), `checksum_mismatch`
  */
-function agreeOnParts(plan: DirectPlan, received: StoredPart[], claimed: { partNumber: number; etag: string }[] | undefined) {
+function agreeOnParts(
+  plan: DirectPlan,
+  received: StoredPart[],
+  claimed: { partNumber: number; etag: string }[] | undefined,
+) {
   const byNumber = new Map(received.map((part) => [part.partNumber, part]));
-  const claims = claimed && plan.strategy === 'multipart' ? new Map(claimed.map((part) => [part.partNumber, part.etag])) : null;
+  const claims =
+    claimed && plan.strategy === 'multipart' ? new Map(claimed.map((part) => [part.partNumber, part.etag])) : null;
   const missing: number[] = [];
   const parts: { partNumber: number; etag: string }[] = [];
   for (let partNumber = 1; partNumber <= plan.partCount; partNumber++) {
@@ -302,7 +335,9 @@ function agreeOnParts(plan: DirectPlan, received: StoredPart[], claimed: { partN
     }
     const etag = claims?.get(partNumber);
     if (etag !== undefined && etag !== part.etag) {
-      throw new CarcosaError('checksum_mismatch', { message: `Part ${partNumber} is not the one with that ETag; send it again.` });
+      throw new CarcosaError('checksum_mismatch', {
+        message: `Part ${partNumber} is not the one with that ETag; send it again.`,
+      });
     }
     parts.push({ partNumber, etag: part.etag });
   }

@@ -1,11 +1,12 @@
+export type { UploadRow } from '@carcosa/database';
 export * from './direct-plan.ts';
 export * from './direct-upload-service.ts';
 export * from './part-addresses.ts';
 export * from './upload-collector.ts';
 export * from './upload-completion.ts';
+export * from './upload-draft.ts';
 export * from './upload-leases.ts';
 export * from './upload-project.ts';
 export * from './upload-service.ts';
 export * from './upload-view.ts';
 export type { BodyChecksum } from './upload-writer.ts';
-export type { UploadRow } from '@carcosa/database';

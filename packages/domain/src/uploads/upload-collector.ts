@@ -4,6 +4,7 @@ import {
   findCollectable,
   forgetEndedUploads,
   markCollected,
+  postponeCollection,
   type Queryable,
   type UploadRow,
 } from '@carcosa/database';
@@ -11,6 +12,8 @@ import type { Clock, Logger } from '@carcosa/kernel';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 
 const BATCH = 100;
+/** When a bucket that did not let go of bytes is asked again. */
+const RETRY_MS = 10 * 60 * 1000;
 /** How long an upload that ended can still be asked about. */
 const REMEMBER_MS = 7 * 24 * 3600 * 1000;
 
@@ -44,8 +47,9 @@ export class UploadCollector {
         try {
           if (await this.#collectOne(upload)) collected += 1;
         } catch (error) {
-          // A bucket that does not answer now is asked again at the next turn.
           logger.warn({ err: error, uploadId: upload.id }, 'could not remove the bytes of an ended upload');
+          // A bucket that does not answer now must not keep the others waiting.
+          await postponeCollection(db, upload.id, clock.now() + RETRY_MS);
         }
       }
     }

@@ -1,7 +1,21 @@
 import type { File } from '@carcosa/contracts';
 import { splitPath } from '@carcosa/contracts';
-import { completeUploads, findCompletedFile, type Queryable, type UploadCompletion as Completion, type UploadRow } from '@carcosa/database';
-import { CarcosaError, type Clock, type IdGenerator, isCarcosaError, type Random, randomToken, type UploadId } from '@carcosa/kernel';
+import {
+  type UploadCompletion as Completion,
+  completeUploads,
+  findCompletedFile,
+  type Queryable,
+  type UploadRow,
+} from '@carcosa/database';
+import {
+  CarcosaError,
+  type Clock,
+  type IdGenerator,
+  isCarcosaError,
+  type Random,
+  randomToken,
+  type UploadId,
+} from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { StagedObject } from '@carcosa/storage/port';
 import { GroupCommit } from './group-commit.ts';
@@ -80,7 +94,12 @@ export class UploadCompletion {
   }
 
   /** As {@link file}, inside the caller's transaction; call {@link committed} with the file after it. */
-  async fileWithin(db: Queryable, held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
+  async fileWithin(
+    db: Queryable,
+    held: HeldLease,
+    facts: ContentFacts,
+    options: { collectAfter?: number } = {},
+  ): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     const files = await completeUploads(db, [completion], this.#options.publicUrl);
     return files.get(held.upload.id) ?? this.#completedBefore(held.upload.id);
@@ -92,7 +111,11 @@ export class UploadCompletion {
     return file;
   }
 
-  async #prepare(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number }): Promise<PreparedCompletion> {
+  async #prepare(
+    held: HeldLease,
+    facts: ContentFacts,
+    options: { collectAfter?: number },
+  ): Promise<PreparedCompletion> {
     const { upload, lease } = held;
     const { clock, ids, random, projects } = this.#options;
     const { defaultVisibility } = await projects.uploadProject(upload.projectId);

@@ -1,4 +1,11 @@
-import { acquireLease, type Lease, type Queryable, renewLeases, renewPartWriters, type UploadRow } from '@carcosa/database';
+import {
+  acquireLease,
+  type Lease,
+  type Queryable,
+  renewLeases,
+  renewPartWriters,
+  type UploadRow,
+} from '@carcosa/database';
 import { CarcosaError, type Logger, type UploadId } from '@carcosa/kernel';
 import type { Notifications } from '../notifications.ts';
 
@@ -98,9 +105,12 @@ export class UploadLeases {
    * @returns null when the upload is not open
    * @throws CarcosaError `upload_locked` when the holder goes on
    */
-  async acquire(id: UploadId, options: { force?: boolean; signal?: AbortSignal; isOpen(): Promise<boolean> }): Promise<HeldLease | null> {
+  async acquire(
+    id: UploadId,
+    options: { force?: boolean; signal?: AbortSignal; isOpen(): Promise<boolean> },
+  ): Promise<HeldLease | null> {
     const deadline = performance.now() + WAIT_MS;
-    for (let asked = false; ; asked = true) {
+    for (;;) {
       options.signal?.throwIfAborted();
       const askedAt = performance.now();
       const granted = await acquireLease(this.#options.db, id, this.instance);
@@ -108,7 +118,7 @@ export class UploadLeases {
         const { upload, takeover } = granted;
         return this.hold(new HeldLease(upload, { owner: this.instance, fence: upload.leaseFence }, takeover, askedAt));
       }
-      if (!asked && !(await options.isOpen())) return null;
+      if (!(await options.isOpen())) return null;
       if (performance.now() >= deadline) throw new CarcosaError('upload_locked', { retryAfter: 1 });
       await this.#ask(id, options.force ?? false);
       await this.#released(id);
@@ -163,7 +173,8 @@ export class UploadLeases {
   }
 
   #heard(payload: Record<string, unknown>): void {
-    if (typeof payload['wanted'] === 'string') this.#held.get(payload['wanted'] as UploadId)?.asked(payload['force'] === true);
+    if (typeof payload['wanted'] === 'string')
+      this.#held.get(payload['wanted'] as UploadId)?.asked(payload['force'] === true);
     if (typeof payload['released'] === 'string') this.#wake(payload['released']);
   }
 
@@ -193,7 +204,13 @@ export class UploadLeases {
     try {
       if (this.#parts.size > 0) await renewPartWriters(db, [...this.#parts]);
       if (holding.length === 0) return;
-      const kept = new Set(await renewLeases(db, this.instance, holding.map(([id]) => id)));
+      const kept = new Set(
+        await renewLeases(
+          db,
+          this.instance,
+          holding.map(([id]) => id),
+        ),
+      );
       for (const [id, held] of holding) {
         if (kept.has(id)) held.renewed(askedAt);
         // Unless it was released while we asked.

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { File, Page, Upload, Visibility } from '@carcosa/contracts';
-import { assertPath, splitPath } from '@carcosa/contracts';
 import {
   endUpload,
+  expireUploads,
   findCompletedFile,
   findUpload,
   insertUploads,
@@ -12,25 +12,32 @@ import {
   type Queryable,
   reviseUpload,
   saveProgress,
-  type UploadDoor,
   type UploadRow,
 } from '@carcosa/database';
-import { CarcosaError, type Clock, type IdGenerator, isCarcosaError, isId, type Logger, type UploadId } from '@carcosa/kernel';
-import { storageKey } from '@carcosa/storage';
+import {
+  CarcosaError,
+  type Clock,
+  type IdGenerator,
+  isCarcosaError,
+  isId,
+  type Logger,
+  type UploadId,
+} from '@carcosa/kernel';
 import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
-import { type Actor, actorId } from '../access/actor.ts';
+import type { Actor } from '../access/actor.ts';
 import { authorize, projectOf } from '../access/authorize.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
-import { GroupCommit } from './group-commit.ts';
 import { factsOfCommitted } from './committed-content.ts';
+import { GroupCommit } from './group-commit.ts';
 import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
+import { type CreateUpload, draftUpload, UPLOAD_LIFETIME_MS } from './upload-draft.ts';
 import { HeldLease, type UploadLeases } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
 import { type BodyChecksum, UploadWriter } from './upload-writer.ts';
 
-/** An upload that nothing was added to for so long ends; each byte that arrives extends it. */
-const LIFETIME_MS = 24 * 3600 * 1000;
+/** How long a partial upload lives on once it is part of another. */
+const USED_PART_LIFETIME_MS = 10 * 60 * 1000;
 const MAX_GROUP = 64;
 
 export interface UploadServiceOptions {
@@ -44,22 +51,6 @@ export interface UploadServiceOptions {
   logger: Logger;
   /** Without a "/" at its end. */
   publicUrl: string;
-}
-
-export interface CreateUpload {
-  door: UploadDoor;
-  projectId?: string | undefined;
-  /** Where the file will be; absent: in a folder of its own, under `fileName`, so that nothing is replaced. */
-  path?: string | undefined;
-  fileName?: string | undefined;
-  /** Bytes; null: told later. */
-  size: number | null;
-  contentType?: string | undefined;
-  visibility?: Visibility | undefined;
-  metadata?: Record<string, unknown> | undefined;
-  /** `sha256:<hex>` of the whole content. */
-  checksum?: string | undefined;
-  doorState?: Record<string, unknown>;
 }
 
 export interface WriteBody {
@@ -108,14 +99,14 @@ export class UploadService {
 
   /** Begins an upload that anyone with its id may continue. @throws CarcosaError `invalid_path`, `forbidden`, `not_found` */
   async create(actor: Actor, input: CreateUpload): Promise<UploadRow> {
-    const upload = await this.#draft(actor, input);
+    const upload = await draftUpload(this.#options, actor, input);
     await this.#inserts.submit(upload);
     return newRow(upload);
   }
 
   /** Creates an upload and writes its first bytes, which may be all of them, in one go. */
   async createAndWrite(actor: Actor, input: CreateUpload, body: Omit<WriteBody, 'offset'>): Promise<WriteResult> {
-    const draft = await this.#draft(actor, input);
+    const draft = await draftUpload(this.#options, actor, input);
     const leased = { ...draft, leaseOwner: this.#options.leases.instance };
     const askedAt = performance.now();
     await this.#inserts.submit(leased);
@@ -129,14 +120,22 @@ export class UploadService {
    * @throws CarcosaError `upload_offset_mismatch` (details: the true offset), `upload_locked`, `upload_not_open`,
    *   `payload_too_large`, `checksum_mismatch`, `upload_interrupted`, `storage_full`
    */
-  async write(actor: Actor, id: string, input: WriteBody, options: { signal?: AbortSignal } = {}): Promise<WriteResult> {
+  async write(
+    actor: Actor,
+    id: string,
+    input: WriteBody,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<WriteResult> {
     const upload = await this.find(actor, id);
     if (upload.status === 'completed') return this.#alreadyComplete(upload, input);
     this.#assertOpen(upload);
     // Before asking the holder to stop: who is wrong about the offset must not disturb it.
     if (input.offset > upload.offset && upload.leaseOwner === null) throw offsetMismatch(upload.offset);
-    const held = await this.#acquire(upload.id, options.signal ? { signal: options.signal } : {});
-    return this.#writeHeld(held, input);
+    const held = await this.#tryAcquire(upload.id, options.signal ? { signal: options.signal } : {});
+    if (held) return this.#writeHeld(held, input);
+    const ended = await this.find(actor, id);
+    if (ended.status !== 'completed') throw new CarcosaError('upload_not_open');
+    return this.#alreadyComplete(ended, input);
   }
 
   /** @throws CarcosaError `not_found`, also for uploads of others */
@@ -166,7 +165,10 @@ export class UploadService {
     return findCompletedFile(this.#options.db, upload.id, this.#options.publicUrl);
   }
 
-  async list(actor: Actor, input: { projectId?: string | undefined; limit: number; cursor?: string | undefined }): Promise<Page<Upload>> {
+  async list(
+    actor: Actor,
+    input: { projectId?: string | undefined; limit: number; cursor?: string | undefined },
+  ): Promise<Page<Upload>> {
     const projectId = projectOf(actor, input.projectId);
     authorize(actor, 'files:write', projectId);
     const { cursor } = input;
@@ -177,7 +179,11 @@ export class UploadService {
     const rows = await listOpenUploads(this.#options.db, projectId, page, this.#options.clock.now());
     const items = rows.slice(0, input.limit);
     const hasMore = rows.length > input.limit;
-    return { items: items.map((row) => uploadView(row)), hasMore, nextCursor: hasMore ? (items.at(-1)?.id ?? null) : null };
+    return {
+      items: items.map((row) => uploadView(row)),
+      hasMore,
+      nextCursor: hasMore ? (items.at(-1)?.id ?? null) : null,
+    };
   }
 
   /** Ends an upload and removes its bytes; whoever writes to it is stopped. */
@@ -194,11 +200,22 @@ export class UploadService {
    */
   async concatenate(actor: Actor, input: CreateUpload, partIds: string[]): Promise<WriteResult> {
     const parts = await Promise.all(partIds.map((id) => this.find(actor, id)));
-    const unfinished = parts.filter((part) => part.doorState['concat'] !== 'partial' || part.offset !== part.size || part.status !== 'open');
-    if (unfinished.length > 0) throw new CarcosaError('upload_incomplete', { details: { uploads: unfinished.map((part) => part.id) } });
+    const unfinished = parts.filter(
+      (part) => part.doorState['concat'] !== 'partial' || part.offset !== part.size || part.status !== 'open',
+    );
+    if (unfinished.length > 0)
+      throw new CarcosaError('upload_incomplete', { details: { uploads: unfinished.map((part) => part.id) } });
     const size = parts.reduce((sum, part) => sum + part.offset, 0);
     const body = Readable.from(this.#contentOf(parts), { objectMode: false, highWaterMark: 1024 * 1024 });
-    return this.createAndWrite(actor, { ...input, size }, { body, length: size });
+    const result = await this.createAndWrite(actor, { ...input, size }, { body, length: size });
+    // The bytes are there twice now; a client whose answer was lost may still ask for the same again.
+    const { db, clock } = this.#options;
+    await expireUploads(
+      db,
+      parts.map((part) => part.id),
+      clock.now() + USED_PART_LIFETIME_MS,
+    );
+    return result;
   }
 
   async *#contentOf(parts: UploadRow[]): AsyncIterable<Uint8Array> {
@@ -208,44 +225,9 @@ export class UploadService {
     }
   }
 
-  async #draft(actor: Actor, input: CreateUpload): Promise<NewUpload> {
-    const { clock, ids, projects } = this.#options;
-    const projectId = projectOf(actor, input.projectId);
-    authorize(actor, 'files:write', projectId);
-    const project = await projects.uploadProject(projectId);
-    const id = ids.next('upload');
-    const objectId = ids.next('object');
-    const path = input.path ?? pathOfItsOwn(objectId, input.fileName);
-    assertPath(path);
-    const now = clock.now();
-    // Only its one request can continue a simple upload: its bytes are due as soon as its lease has lapsed.
-    const expiresAt = input.door === 'simple' ? now : now + LIFETIME_MS;
-    return {
-      id,
-      projectId,
-      tenantId: '',
-      bucketId: project.bucketId,
-      door: input.door,
-      path,
-      visibility: input.visibility ?? null,
-      metadata: input.metadata ?? null,
-      declaredContentType: input.contentType ?? null,
-      checksum: input.checksum ?? null,
-      createdBy: actorId(actor),
-      size: input.size,
-      objectId,
-      storageKey: storageKey({ ...project, projectId, path, objectId }),
-      doorState: input.doorState ?? {},
-      leaseOwner: null,
-      createdAt: now,
-      expiresAt,
-      collectAfter: expiresAt,
-    };
-  }
-
   async #writeHeld(held: HeldLease, input: WriteBody): Promise<WriteResult> {
     const { clock, db, stores, completion } = this.#options;
-    const writer = new UploadWriter({ held, clock, db, lifetimeMs: LIFETIME_MS });
+    const writer = new UploadWriter({ held, clock, db, lifetimeMs: UPLOAD_LIFETIME_MS });
     let staged: StagedObject | null = null;
     try {
       writer.assertBegins(input);
@@ -281,8 +263,13 @@ export class UploadService {
     const { path, visibility, metadata } = (await input.revise?.()) ?? {};
     if (path === undefined && visibility === undefined && metadata === undefined) return;
     const { upload } = held;
-    const revised = { path: path ?? upload.path, visibility: visibility ?? upload.visibility, metadata: metadata ?? upload.metadata };
-    if (!(await reviseUpload(this.#options.db, upload.id, held.lease, revised))) throw new CarcosaError('upload_fenced');
+    const revised = {
+      path: path ?? upload.path,
+      visibility: visibility ?? upload.visibility,
+      metadata: metadata ?? upload.metadata,
+    };
+    if (!(await reviseUpload(this.#options.db, upload.id, held.lease, revised)))
+      throw new CarcosaError('upload_fenced');
     held.upload = { ...upload, ...revised };
   }
 
@@ -291,7 +278,8 @@ export class UploadService {
     const { upload, takeover } = held;
     if (!upload.staged) {
       // A crash may have left a file behind before its place was saved.
-      if (takeover || upload.leaseFence > 1) await store.discard({ uploadId: upload.id, key: upload.storageKey, ref: null });
+      if (takeover || upload.leaseFence > 1)
+        await store.discard({ uploadId: upload.id, key: upload.storageKey, ref: null });
       return store.stage({
         uploadId: upload.id,
         key: upload.storageKey,
@@ -325,7 +313,12 @@ export class UploadService {
   }
 
   /** A failed request leaves an upload that can be continued, or nothing. */
-  async #afterFailure(held: HeldLease, writer: UploadWriter, staged: StagedObject | null, error: unknown): Promise<void> {
+  async #afterFailure(
+    held: HeldLease,
+    writer: UploadWriter,
+    staged: StagedObject | null,
+    error: unknown,
+  ): Promise<void> {
     const { logger } = this.#options;
     try {
       if (isCarcosaError(error, 'upload_fenced')) return;
@@ -356,12 +349,17 @@ export class UploadService {
     }
   }
 
-  async #acquire(id: UploadId, options: { force?: boolean; signal?: AbortSignal }): Promise<HeldLease> {
-    const { leases, db } = this.#options;
-    const isOpen = async () => (await findUpload(db, id))?.status === 'open';
-    const held = await leases.acquire(id, { ...options, isOpen });
+  async #acquire(id: UploadId, options: { force?: boolean }): Promise<HeldLease> {
+    const held = await this.#tryAcquire(id, options);
     if (!held) throw new CarcosaError('upload_not_open');
     return held;
+  }
+
+  /** Null when the upload has ended. */
+  #tryAcquire(id: UploadId, options: { force?: boolean; signal?: AbortSignal }): Promise<HeldLease | null> {
+    const { leases, db } = this.#options;
+    const isOpen = async () => (await findUpload(db, id))?.status === 'open';
+    return leases.acquire(id, { ...options, isOpen });
   }
 
   async #release(held: HeldLease, row: UploadRow): Promise<void> {
@@ -371,7 +369,8 @@ export class UploadService {
   }
 
   #assertOpen(upload: UploadRow): void {
-    if (upload.status !== 'open' || upload.expiresAt <= this.#options.clock.now()) throw new CarcosaError('upload_not_open');
+    if (upload.status !== 'open' || upload.expiresAt <= this.#options.clock.now())
+      throw new CarcosaError('upload_not_open');
   }
 
   /** A client whose last answer was lost sends nothing more, at the end: tell it again. */
@@ -387,9 +386,4 @@ function newRow(upload: NewUpload): UploadRow {
 
 function offsetMismatch(offset: number): CarcosaError {
   return new CarcosaError('upload_offset_mismatch', { details: { offset } });
-}
-
-function pathOfItsOwn(objectId: string, fileName = 'file'): string {
-  const name = splitPath(fileName.replace(/\/+$/, '')).name || 'file';
-  return `${objectId.slice(-12)}/${name}`;
 }

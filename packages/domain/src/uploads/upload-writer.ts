@@ -49,7 +49,8 @@ export class UploadWriter {
       if (size !== null && size !== input.size) {
         throw new CarcosaError('invalid_request', { message: 'The length of this upload is fixed already.' });
       }
-      if (input.size < offset) throw new CarcosaError('invalid_request', { message: 'The length is less than what has arrived.' });
+      if (input.size < offset)
+        throw new CarcosaError('invalid_request', { message: 'The length is less than what has arrived.' });
       this.#row = { ...this.#row, size: input.size };
     }
     const whole = this.#row.size;
@@ -78,7 +79,8 @@ export class UploadWriter {
         },
       });
       if (input.length !== null && received !== input.length) throw new CarcosaError('length_mismatch');
-      if (hash && !hash.digest().equals(input.checksum?.digest ?? Buffer.alloc(0))) throw new CarcosaError('checksum_mismatch');
+      if (hash && !hash.digest().equals(input.checksum?.digest ?? Buffer.alloc(0)))
+        throw new CarcosaError('checksum_mismatch');
     } catch (error) {
       if (hash) await staged.truncate(input.offset);
       throw error;

@@ -132,7 +132,8 @@ function declaredChecksum(request: IncomingMessage): string | undefined {
   const digest = request.headers['content-digest'];
   const hex = request.headers['x-checksum-sha256'];
   if (typeof hex === 'string') {
-    if (!/^[0-9a-f]{64}$/i.test(hex)) throw new CarcosaError('invalid_request', { message: 'x-checksum-sha256 wants 64 hex digits.' });
+    if (!/^[0-9a-f]{64}$/i.test(hex))
+      throw new CarcosaError('invalid_request', { message: 'x-checksum-sha256 wants 64 hex digits.' });
     return `sha256:${hex.toLowerCase()}`;
   }
   if (typeof digest !== 'string') return undefined;
@@ -140,6 +141,7 @@ function declaredChecksum(request: IncomingMessage): string | undefined {
   // RFC 9530: digests of algorithms that one does not know are ignored.
   if (base64 === undefined) return undefined;
   const bytes = Buffer.from(base64, 'base64');
-  if (bytes.length !== 32) throw new CarcosaError('invalid_request', { message: 'Content-Digest: sha-256 wants 32 bytes in base64.' });
+  if (bytes.length !== 32)
+    throw new CarcosaError('invalid_request', { message: 'Content-Digest: sha-256 wants 32 bytes in base64.' });
   return `sha256:${bytes.toString('hex')}`;
 }

@@ -24,7 +24,12 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
     '/api/v1/uploads/init',
     {
       config: { permission: 'files:write', idempotent: true },
-      schema: { tags, summary: 'Begin a direct upload', body: InitUploadBody, response: { 201: success(InitUploadResult) } },
+      schema: {
+        tags,
+        summary: 'Begin a direct upload',
+        body: InitUploadBody,
+        response: { 201: success(InitUploadResult) },
+      },
     },
     async (request, reply) => {
       reply.code(201);
@@ -36,25 +41,46 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
     '/api/v1/uploads/:id/parts',
     {
       config: { permission: 'files:write' },
-      schema: { tags, summary: 'Sign addresses of parts', params, body: SignPartsBody, response: { 200: success(SignPartsResult) } },
+      schema: {
+        tags,
+        summary: 'Sign addresses of parts',
+        params,
+        body: SignPartsBody,
+        response: { 200: success(SignPartsResult) },
+      },
     },
-    async (request) => answer(clock, { parts: await directUploads.signParts(request.actor, request.params.id, request.body.partNumbers) }),
+    async (request) =>
+      answer(clock, {
+        parts: await directUploads.signParts(request.actor, request.params.id, request.body.partNumbers),
+      }),
   );
 
   app.post(
     '/api/v1/uploads/:id/complete',
     {
       config: { permission: 'files:write' },
-      schema: { tags, summary: 'Make the file of a direct upload', params, body: CompleteUploadBody.optional(), response: { 200: success(File) } },
+      schema: {
+        tags,
+        summary: 'Make the file of a direct upload',
+        params,
+        body: CompleteUploadBody.optional(),
+        response: { 200: success(File) },
+      },
     },
-    async (request) => answer(clock, await directUploads.complete(request.actor, request.params.id, request.body?.parts)),
+    async (request) =>
+      answer(clock, await directUploads.complete(request.actor, request.params.id, request.body?.parts)),
   );
 
   app.get(
     '/api/v1/uploads',
     {
       config: { permission: 'files:write' },
-      schema: { tags, summary: 'List unfinished uploads', querystring: ListUploadsQuery, response: { 200: success(page(Upload)) } },
+      schema: {
+        tags,
+        summary: 'List unfinished uploads',
+        querystring: ListUploadsQuery,
+        response: { 200: success(page(Upload)) },
+      },
     },
     async (request) => answer(clock, await uploads.list(request.actor, request.query)),
   );
@@ -87,7 +113,8 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
       schema: {
         tags,
         summary: 'Remove unreferenced bytes now',
-        description: 'Runs the collection that otherwise runs every minute: bytes of ended uploads and of purged files.',
+        description:
+          'Runs the collection that otherwise runs every minute: bytes of ended uploads and of purged files.',
         response: { 200: success(CollectResult) },
       },
     },
@@ -102,14 +129,19 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
         schema: {
           tags,
           summary: 'Send a part of a direct upload to a bucket that cannot presign',
-          description: 'The address comes from `init` or `parts`, is signed and expires. Answers with the ETag that `complete` wants.',
+          description:
+            'The address comes from `init` or `parts`, is signed and expires. Answers with the ETag that `complete` wants.',
           params: z.object({ id: z.string(), partNumber: z.coerce.number().int() }),
         },
       },
       async (request, reply) => {
         const { id, partNumber } = request.params;
         const query = request.raw.url?.split('?')[1] ?? '';
-        const etag = await directUploads.receivePart({ uploadId: id, partNumber, query }, request.raw, contentLength(request.raw.headers));
+        const etag = await directUploads.receivePart(
+          { uploadId: id, partNumber, query },
+          request.raw,
+          contentLength(request.raw.headers),
+        );
         return reply.code(200).header('ETag', `"${etag}"`).send();
       },
     );

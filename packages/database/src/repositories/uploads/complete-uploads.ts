@@ -31,11 +31,18 @@ export interface UploadCompletion {
  * that wakes up, changes nothing. No two completions of one call may have the same path.
  * @returns the file of each upload that counted
  */
-export async function completeUploads(db: Queryable, completions: UploadCompletion[], publicUrl: string): Promise<Map<UploadId, File>> {
+export async function completeUploads(
+  db: Queryable,
+  completions: UploadCompletion[],
+  publicUrl: string,
+): Promise<Map<UploadId, File>> {
   const { rows } = await db.query<{ uploadId: UploadId; file: File }>({
     name: 'complete_uploads',
     text: COMPLETE,
-    values: [JSON.stringify(completions.map(({ lease, ...rest }) => ({ ...rest, owner: lease.owner, fence: lease.fence }))), publicUrl],
+    values: [
+      JSON.stringify(completions.map(({ lease, ...rest }) => ({ ...rest, owner: lease.owner, fence: lease.fence }))),
+      publicUrl,
+    ],
   });
   return new Map(rows.map((row) => [row.uploadId, row.file]));
 }

@@ -13,7 +13,13 @@ export interface StoredPart {
  * Registers `writer` as the only one who writes that part. `false`: the upload is not open, is being completed, or somebody
  * else writes the part.
  */
-export async function beginPart(db: Queryable, id: UploadId, partNumber: number, size: number, writer: string): Promise<boolean> {
+export async function beginPart(
+  db: Queryable,
+  id: UploadId,
+  partNumber: number,
+  size: number,
+  writer: string,
+): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'begin_upload_part',
     text: `insert into upload_parts as p (upload_id, part_number, size, writer, writing_until)
@@ -28,7 +34,13 @@ export async function beginPart(db: Queryable, id: UploadId, partNumber: number,
 }
 
 /** The part is on stable storage. `false`: somebody else has begun to write it. */
-export async function finishPart(db: Queryable, id: UploadId, partNumber: number, writer: string, etag: string): Promise<boolean> {
+export async function finishPart(
+  db: Queryable,
+  id: UploadId,
+  partNumber: number,
+  writer: string,
+  etag: string,
+): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'finish_upload_part',
     text: `update upload_parts set etag = $4, writer = null, writing_until = null
@@ -39,7 +51,11 @@ export async function finishPart(db: Queryable, id: UploadId, partNumber: number
 }
 
 export async function dropPart(db: Queryable, id: UploadId, partNumber: number, writer: string): Promise<void> {
-  await db.query(`delete from upload_parts where upload_id = $1 and part_number = $2 and writer = $3`, [id, partNumber, writer]);
+  await db.query(`delete from upload_parts where upload_id = $1 and part_number = $2 and writer = $3`, [
+    id,
+    partNumber,
+    writer,
+  ]);
 }
 
 export async function renewPartWriters(db: Queryable, writers: string[]): Promise<void> {

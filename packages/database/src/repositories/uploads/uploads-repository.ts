@@ -118,9 +118,15 @@ export async function saveProgress(
         lease_until = case when $8 then null else clock_timestamp() + make_interval(secs => $9) end
       where id = $1 and lease_owner = $2 and lease_fence = $3 and status = 'open'`,
     values: [
-      id, lease.owner, lease.fence, progress.offset,
+      id,
+      lease.owner,
+      lease.fence,
+      progress.offset,
       progress.staged ? JSON.stringify(progress.staged) : null,
-      progress.size, progress.expiresAt, release, LEASE_SECONDS,
+      progress.size,
+      progress.expiresAt,
+      release,
+      LEASE_SECONDS,
     ],
   });
   return rowCount === 1;
@@ -136,7 +142,14 @@ export async function reviseUpload(
   const { rowCount } = await db.query(
     `update uploads set path = $4, visibility = $5, metadata = $6
      where id = $1 and lease_owner = $2 and lease_fence = $3 and status = 'open'`,
-    [id, lease.owner, lease.fence, revised.path, revised.visibility, revised.metadata && JSON.stringify(revised.metadata)],
+    [
+      id,
+      lease.owner,
+      lease.fence,
+      revised.path,
+      revised.visibility,
+      revised.metadata && JSON.stringify(revised.metadata),
+    ],
   );
   return rowCount === 1;
 }
@@ -178,6 +191,23 @@ export async function saveStaged(db: Queryable, id: UploadId, staged: Record<str
     id,
     JSON.stringify(staged),
   ]);
+}
+
+/** Lets open uploads end no later than `at`, in ms since the epoch. */
+export async function expireUploads(db: Queryable, ids: UploadId[], at: number): Promise<void> {
+  await db.query(
+    `update uploads set expires_at = least(expires_at, to_timestamp($2::float8 / 1000)),
+       collect_after = least(collect_after, to_timestamp($2::float8 / 1000)) where id = any($1) and status = 'open'`,
+    [ids, at],
+  );
+}
+
+/** Tries again later: the bucket did not let go of what is staged. */
+export async function postponeCollection(db: Queryable, id: UploadId, until: number): Promise<void> {
+  await db.query(
+    `update uploads set collect_after = to_timestamp($2::float8 / 1000) where id = $1 and collect_after is not null`,
+    [id, until],
+  );
 }
 
 /** Says that nothing is staged any more for an upload that ended. */

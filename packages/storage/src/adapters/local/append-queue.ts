@@ -1,7 +1,7 @@
 import { CarcosaError } from '@carcosa/kernel';
 import { type ContentHash, INLINE_LIMIT } from './content-hash.ts';
-import { fdatasync, toStorageError, writeAll } from './file-system.ts';
 import type { DirectFile } from './direct-file.ts';
+import { fdatasync, toStorageError, writeAll } from './file-system.ts';
 import { SLOT_SIZE, type Slot, type SlotPool } from './slot-pool.ts';
 
 /** Slots that one queue may have on their way to the disk and to the hash. */

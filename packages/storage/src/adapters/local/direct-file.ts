@@ -1,6 +1,5 @@
-import { constants } from 'node:fs';
+import fs, { constants } from 'node:fs';
 import { promisify } from 'node:util';
-import fs from 'node:fs';
 import { close, isErrno, open } from './file-system.ts';
 
 const write = promisify(fs.write);

@@ -108,7 +108,8 @@ export class DirectorySyncer {
   /** Waits until no folder at or above `directory` is still on its way to stable storage. */
   async settled(directory: string): Promise<void> {
     for (const { directory: made, done } of this.#making) {
-      if (directory === made || directory.startsWith(made + path.sep) || made.startsWith(directory + path.sep)) await done;
+      if (directory === made || directory.startsWith(made + path.sep) || made.startsWith(directory + path.sep))
+        await done;
     }
   }
 

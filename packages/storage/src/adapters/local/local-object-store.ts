@@ -1,5 +1,5 @@
 import { createReadStream, type Dirent } from 'node:fs';
-import { copyFile, constants, readdir } from 'node:fs/promises';
+import { constants, copyFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { CarcosaError } from '@carcosa/kernel';
@@ -15,7 +15,17 @@ import type {
   StageInput,
 } from '../../port.ts';
 import { ContentHash } from './content-hash.ts';
-import { close, DirectorySyncer, fdatasync, ftruncate, isErrno, open, stat, toStorageError, unlink } from './file-system.ts';
+import {
+  close,
+  DirectorySyncer,
+  fdatasync,
+  ftruncate,
+  isErrno,
+  open,
+  stat,
+  toStorageError,
+  unlink,
+} from './file-system.ts';
 import { Frontier } from './frontier.ts';
 import type { HashPool } from './hash-pool.ts';
 import { OpenFiles } from './open-files.ts';
@@ -133,7 +143,9 @@ export class LocalObjectStore implements ObjectStore {
       // Shares the blocks where the file system can, copies them in the kernel where it cannot.
       await copyFile(this.locate(from), temporary, constants.COPYFILE_FICLONE);
       const fd = await open(temporary, 'r+');
-      const copied = new StagedFile(this.#options(path.basename(temporary), fd, { length: (await stat(temporary)).size, entryDurable: false }));
+      const copied = new StagedFile(
+        this.#options(path.basename(temporary), fd, { length: (await stat(temporary)).size, entryDurable: false }),
+      );
       await copied.commit(to);
     } catch (error) {
       await removeFile(temporary);
@@ -226,7 +238,10 @@ export class LocalObjectStore implements ObjectStore {
   async #openPart(ref: StagedRef, place: { offset: number; size: number }): Promise<PartWriter> {
     const name = stagedName(ref);
     const fd = await open(this.#staged(name), 'r+').catch(rethrow);
-    const parked = this.#unpark(name) ?? { hash: new ContentHash(this.#hashes, this.#staged(name), false), parts: null };
+    const parked = this.#unpark(name) ?? {
+      hash: new ContentHash(this.#hashes, this.#staged(name), false),
+      parts: null,
+    };
     parked.parts ??= { frontier: new Frontier(), following: false };
     this.#park(name, parked);
     const { hash, parts } = parked;
@@ -263,10 +278,12 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async *#walk(folder: string, prefix: string): AsyncIterable<ObjectStat> {
-    const entries = await readdir(path.join(this.#objects, folder), { withFileTypes: true }).catch((error): Dirent[] => {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw toStorageError(error);
-    });
+    const entries = await readdir(path.join(this.#objects, folder), { withFileTypes: true }).catch(
+      (error): Dirent[] => {
+        if (isErrno(error, 'ENOENT')) return [];
+        throw toStorageError(error);
+      },
+    );
     // In the order of whole keys a folder sorts as its name with the "/" that follows.
     const sorted = entries.map((entry) => ({ entry, key: `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}` }));
     sorted.sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -16,7 +16,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-const make = (options: Partial<OpenFilesOptions> = {}) => new OpenFiles({ locate: (key) => path.join(directory, key), ...options });
+const make = (options: Partial<OpenFilesOptions> = {}) =>
+  new OpenFiles({ locate: (key) => path.join(directory, key), ...options });
 
 /** Descriptors of this process that lead into the directory. */
 function descriptors(): number {
