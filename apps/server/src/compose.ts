@@ -97,7 +97,15 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
-  const uploadParts = composeUploads({ ...common, onChange: filesChanged, stores, projects, notifications, hashLater, secret });
+  const uploadParts = composeUploads({
+    ...common,
+    onChange: filesChanged,
+    stores,
+    projects,
+    notifications,
+    hashLater,
+    secret,
+  });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const files = new FileService({ ...common, onChange: filesChanged });
 

@@ -23,7 +23,8 @@ const isAddressOrNetwork = (text: string): boolean => /^[0-9a-f.:]+(\/\d{1,3})?$
 
 const httpUrl = z
   .url({ protocol: /^https?$/ })
-  .refine((text) => new URL(text).search === '' && new URL(text).hash === '')
+  // All checks run, also when the one before has failed: this one must not throw.
+  .refine((text) => URL.parse(text)?.search === '' && URL.parse(text)?.hash === '')
   .transform((text) => text.replace(/\/+$/, ''));
 
 /** The settings of the process itself. Each description is the "expected form" of an error. */

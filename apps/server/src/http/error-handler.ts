@@ -1,4 +1,5 @@
 import type { ErrorBody } from '@carcosa/contracts';
+import { isDatabaseError, toDatabaseError } from '@carcosa/database';
 import { CarcosaError, type Clock, ERROR_CODES, type ErrorCode, type Logger, toIsoString } from '@carcosa/kernel';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -61,6 +62,7 @@ export function errorBody(error: CarcosaError, requestId: string, clock: Clock):
 export function toCarcosaError(thrown: unknown): CarcosaError {
   if (thrown instanceof CarcosaError) return thrown;
   if (thrown instanceof z.ZodError) return invalidRequest(thrown);
+  if (isDatabaseError(thrown)) return toDatabaseError(thrown);
   const { code, statusCode, message } = thrown as Partial<FastifyError>;
   const known = code === undefined ? undefined : FASTIFY_CODES[code];
   if (known) return new CarcosaError(known);
