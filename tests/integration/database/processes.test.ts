@@ -25,6 +25,18 @@ describe('a process that supervises a server', () => {
     expect(await queryOnce(server.connectionString, 'select count(*)::int as n from kept')).toEqual([{ n: 1000 }]);
   });
 
+  it('is killed: of a socket in the temporary directory nothing remains', async () => {
+    const sockets = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('carcosa-pg-'));
+    const directory = await serverDirectory({ name: 'x'.repeat(100) });
+    const holder = spawnHolder(directory);
+    const { url } = await holder.next();
+    holder.process.kill('SIGKILL');
+    await holder.ended;
+    expect((await sockets()).filter((name) => url.includes(name))).toHaveLength(1);
+    await (await startServer(directory)).stop();
+    expect((await sockets()).filter((name) => url.includes(name))).toHaveLength(0);
+  });
+
   it('is killed with its server: the next one recovers', async () => {
     const directory = await serverDirectory();
     const holder = spawnHolder(directory);
@@ -44,7 +56,7 @@ describe('a process that supervises a server', () => {
     ['has made the cluster', (names: string[]) => names.includes('data')],
     ['starts the server', (names: string[]) => names.includes('postgresql.log')],
   ])('is killed when it %s: the next one starts', async (_, isThere) => {
-    const directory = await serverDirectory();
+    const directory = await serverDirectory({ hasCluster: false });
     const holder = spawnHolder(directory);
     await vi.waitFor(async () => expect(isThere(await readdir(directory))).toBe(true), {
       timeout: 30_000,
@@ -69,7 +81,7 @@ describe('a process that supervises a server', () => {
   });
 
   it('is one, however many start at once', async () => {
-    const directory = await serverDirectory();
+    const directory = await serverDirectory({ hasCluster: false });
     const holders = Array.from({ length: 4 }, () => spawnHolder(directory));
     const answers = await Promise.all(holders.map((holder) => holder.next()));
     const urls = answers.flatMap((answer) => (answer.url ? [answer.url] : []));
@@ -143,7 +155,7 @@ describe.runIf(isRoot)('started by root', () => {
   });
 
   it('a server runs in a user namespace beneath /root, and its files remain root’s', async () => {
-    const directory = await serverDirectory('/root');
+    const directory = await serverDirectory({ parent: '/root' });
     const server = await startServer(directory);
     expect(await queryOnce(server.connectionString, 'select 1 as n')).toEqual([{ n: 1 }]);
     expect(await ownerOf(join(directory, 'data/base'))).toBe(0);
@@ -171,7 +183,7 @@ describe.runIf(isRoot)('started by root', () => {
   });
 
   it('a normal user starts a server of their own', async (context) => {
-    const directory = await serverDirectory();
+    const directory = await serverDirectory({ hasCluster: false });
     const home = await mkdtemp(join(tmpdir(), 'carcosa-node-'));
     onTestFinished(() => rm(home, { recursive: true, force: true }));
     await chown(dirname(directory), NOBODY, NOBODY);

@@ -1,26 +1,62 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from '@carcosa/database';
 import { silentLogger, systemClock } from '@carcosa/kernel';
 import pg from 'pg';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import { readPostmasterFile, stopLeftover } from '../../../packages/database/src/drivers/embedded/leftover.ts';
 
+const run = promisify(execFile);
+
+export interface DirectoryOptions {
+  /** Default: the system's temporary directory. */
+  parent?: string;
+  /** Its path beneath a directory of this test; default `postgres`. */
+  name?: string;
+  /** Whether a cluster is there already, as a server left it that was stopped; default true, which is faster. */
+  hasCluster?: boolean;
+}
+
 /** A directory of this test; at its end the server there is stopped, whoever started it, and all is removed. */
-export async function serverDirectory(parent = tmpdir()): Promise<string> {
-  const directory = await mkdtemp(join(parent, 'carcosa-embedded-'));
-  // As the server makes its data directory for root, whose database runs as another user.
-  await chmod(directory, 0o711);
+export async function serverDirectory(options: DirectoryOptions = {}): Promise<string> {
+  const { parent = tmpdir(), name = 'postgres', hasCluster = true } = options;
+  const home = await temporaryHome(parent);
+  const directory = join(home, name);
   onTestFinished(async () => {
-    await stopLeftover(join(directory, 'postgres/data'), silentLogger);
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    await stopLeftover(join(directory, 'data'), silentLogger);
+    await rm(home, { recursive: true, force: true, maxRetries: 3 });
   });
-  return join(directory, 'postgres');
+  if (!hasCluster) return directory;
+  stopped ??= makeStopped();
+  await run('cp', ['-a', await stopped, directory]);
+  return directory;
+}
+
+/** A directory with a cluster, that all tests of a file copy. */
+let stopped: Promise<string> | undefined;
+
+async function makeStopped(): Promise<string> {
+  const directory = join(await temporaryHome(tmpdir()), 'postgres');
+  const server = await startEmbeddedPostgres({ directory, logger: silentLogger, clock: systemClock });
+  await server.stop();
+  return directory;
+}
+
+afterAll(async () => {
+  if (stopped !== undefined) await rm(dirname(await stopped), { recursive: true, force: true });
+});
+
+/** As the server makes its data directory for root, whose database runs as another user: those may pass through. */
+async function temporaryHome(parent: string): Promise<string> {
+  const home = await mkdtemp(join(parent, 'carcosa-embedded-'));
+  await chmod(home, 0o711);
+  return home;
 }
 
 /** Starts a server in this process; stopped at the end of the test. */

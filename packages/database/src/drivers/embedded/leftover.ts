@@ -38,6 +38,8 @@ export interface Leftover {
    * parent does not ask for it: the next server must not take either for its predecessor.
    */
   readonly mistakenPid: number | undefined;
+  /** Where its socket was. */
+  readonly socketDirectory: string | undefined;
 }
 
 /**
@@ -47,11 +49,13 @@ export interface Leftover {
  */
 export async function stopLeftover(dataDirectory: string, logger: Logger): Promise<Leftover> {
   const file = await readPostmasterFile(dataDirectory);
-  if (file === undefined) return { mistakenPid: undefined };
-  if (!(await isServerOf(file.pid, dataDirectory))) return { mistakenPid: file.pid };
-  logger.info({ pid: file.pid }, 'Stopping the PostgreSQL that an earlier Carcosa left running');
-  await stopProcess(file.pid);
-  return { mistakenPid: undefined };
+  if (file === undefined) return { mistakenPid: undefined, socketDirectory: undefined };
+  const isRunning = await isServerOf(file.pid, dataDirectory);
+  if (isRunning) {
+    logger.info({ pid: file.pid }, 'Stopping the PostgreSQL that an earlier Carcosa left running');
+    await stopProcess(file.pid);
+  }
+  return { mistakenPid: isRunning ? undefined : file.pid, socketDirectory: file.socketDirectory };
 }
 
 /** Whether that process runs, is a PostgreSQL server and works on that very directory. */

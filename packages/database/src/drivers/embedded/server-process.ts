@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly settings: Readonly<Record<string, string | number>>;
   /** A process that the server must not take for another server on this directory; see {@link stopLeftover}. */
   readonly mistakenPid: number | undefined;
+  /** Ends a start that is not wanted any more. */
+  readonly signal: AbortSignal;
 }
 
 /** A server that accepts connections. */
@@ -40,7 +42,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   try {
     const start = (await log.stat()).size;
     const server = await spawnServer(options, log);
-    const failure = await untilReady(server, options.dataDirectory);
+    const failure = await untilReady(server, options);
     if (failure === undefined) return server;
     throw new CarcosaError('database_unavailable', {
       message: `PostgreSQL did not start: ${(await reasonIn(options.logFile, start)) ?? failure} (see ${options.logFile}).`,
@@ -84,19 +86,22 @@ async function spawnServer(options: ServerOptions, log: FileHandle): Promise<Ser
 }
 
 /** @returns undefined when it is ready, else why not. */
-async function untilReady(server: ServerProcess, dataDirectory: string): Promise<string | undefined> {
+async function untilReady(
+  server: ServerProcess,
+  { dataDirectory, signal }: ServerOptions,
+): Promise<string | undefined> {
   let ending: string | undefined;
   void server.ended.then((how) => {
     ending = how;
   });
-  for (let waited = 0; waited < READY_LIMIT; waited += READY_POLL) {
+  for (let waited = 0; waited < READY_LIMIT && !signal.aborted; waited += READY_POLL) {
     if (ending !== undefined) return `it ended with ${ending}`;
     const file = await readPostmasterFile(dataDirectory);
     if (file?.pid === server.pid && file.isReady) return undefined;
     await delay(READY_POLL);
   }
   await stopProcess(server.pid);
-  return `it was not ready after ${READY_LIMIT / 1000} s`;
+  return signal.aborted ? 'it was stopped meanwhile' : `it was not ready after ${READY_LIMIT / 1000} s`;
 }
 
 /** The last complaint in the log from `start` on, without its time. */

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { giveTree, privateDirectory, type RunAs } from './run-as.ts';
 import { SOCKET_PORT } from './settings.ts';
 
@@ -31,5 +31,6 @@ export async function emptySocketDirectory(path: string): Promise<void> {
 
 /** Removes a socket directory, if it is a temporary one of ours. */
 export async function removeTemporary(path: string): Promise<void> {
-  if (basename(path).startsWith(TEMPORARY_PREFIX)) await rm(path, { recursive: true, force: true });
+  const isTemporary = dirname(path) === tmpdir() && basename(path).startsWith(TEMPORARY_PREFIX);
+  if (isTemporary) await rm(path, { recursive: true, force: true });
 }

@@ -55,7 +55,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   try {
     const installation = options.installation ?? (await bundledInstallation(join(directory, 'lib')));
     const runAs = await chooseRunAs(installation, directory);
-    await stopLeftover(join(directory, 'data'), options.logger);
+    const leftover = await stopLeftover(join(directory, 'data'), options.logger);
+    await removeTemporary(leftover.socketDirectory ?? '');
     const localeArguments = options.localeArguments ?? BYTE_ORDER;
     const cluster = await prepareCluster({ directory, installation, runAs, localeArguments });
     const socketDirectory = await prepareSocketDirectory(directory, runAs);
@@ -87,8 +88,8 @@ async function startWhenFree(options: ServerOptions): Promise<ServerProcess> {
     try {
       return await startServer(options);
     } catch (error) {
-      if (attempt === ORPHAN_ATTEMPTS || !(error instanceof CarcosaError && error.message.includes('still in use')))
-        throw error;
+      const mayPass = error instanceof CarcosaError && error.message.includes('still in use');
+      if (!mayPass || options.signal.aborted || attempt === ORPHAN_ATTEMPTS) throw error;
       await delay(ORPHAN_PAUSE);
     }
   }
@@ -126,7 +127,10 @@ class Supervisor implements EmbeddedPostgres {
   }
 
   async start(): Promise<void> {
-    const server = await this.#launch();
+    const server = await this.#launch().catch(async (error: unknown) => {
+      await removeTemporary(this.#parts.socketDirectory);
+      throw error;
+    });
     process.once('exit', this.#atExit);
     this.#supervision = this.#supervise(server);
   }
@@ -160,6 +164,7 @@ class Supervisor implements EmbeddedPostgres {
       logFile: join(directory, 'postgresql.log'),
       settings: { ...serverSettings(installation, socketDirectory), ...options.settings },
       mistakenPid,
+      signal: this.#stopping.signal,
     });
     return this.#server;
   }
