@@ -39,6 +39,7 @@ export default defineConfig({
   test: {
     // A server and its database stand behind many files: more than one a core only makes all of them slow.
     maxWorkers: 2,
+    silent: 'passed-only',
     projects: [
       suite({
         name: 'unit',

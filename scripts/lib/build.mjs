@@ -55,7 +55,8 @@ function projects() {
 function fingerprint() {
   const hash = createHash('sha256');
   const add = (file) => {
-    const { size, mtimeMs } = statSync(file);
+    // An editor may have replaced it since its folder was read.
+    const { size, mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
     hash.update(`${file}\0${size}\0${mtimeMs}\n`);
   };
   for (const name of ['tsconfig.json', 'tsconfig.base.json', 'package-lock.json']) add(join(ROOT, name));

@@ -39,6 +39,11 @@ export async function runSuite(suite, args) {
   return { suite, seconds: (performance.now() - begun) / 1000, ...summary };
 }
 
+/** @returns {Result} of a suite that could not be run */
+export function failedSuite(suite, reason) {
+  return { suite, seconds: 0, passed: 0, failed: [`${suite}: ${reason}`], skipped: [] };
+}
+
 async function runChecks(checks) {
   const summary = { passed: 0, failed: [], skipped: [] };
   for (const { name, run } of checks) {
