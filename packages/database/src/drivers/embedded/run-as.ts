@@ -51,7 +51,9 @@ export async function chooseRunAs(installation: PostgresInstallation, directory:
     }
   }
   const message = isRoot ? ROOT_MESSAGE : NAMELESS_MESSAGE;
-  throw new CarcosaError('configuration_invalid', { message: `${message} (${refusals.join('; ')})` });
+  throw new CarcosaError('configuration_invalid', {
+    message: refusals.length === 0 ? message : `${message} (${refusals.join('; ')})`,
+  });
 }
 
 const NAMELESS_MESSAGE =
