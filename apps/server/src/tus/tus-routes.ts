@@ -175,7 +175,7 @@ async function write({ uploads }: Carcosa, request: UploadRequest, reply: Fastif
   if (offset === undefined) throw new CarcosaError('invalid_request', { message: 'PATCH wants Upload-Offset.' });
   const upload = await uploads.find(request.actor, request.params.id);
   assertTus(upload);
-  if (typeof upload.doorState['concat'] === 'string' && upload.doorState['concat'] !== 'partial') {
+  if (typeof upload.doorState.concat === 'string' && upload.doorState.concat !== 'partial') {
     throw new CarcosaError('forbidden', { message: 'A final upload takes no bytes of its own.' });
   }
   const size = parseCount(headers, 'upload-length');

@@ -21,9 +21,9 @@ export async function bulkFiles(changes: FileChanges, scope: { projectId: Projec
 function outcomesOf(changes: FileChanges, { projectId, by }: { projectId: ProjectId; by: string }, body: BulkFilesBody): Promise<FileOutcome[]> {
   switch (body.action) {
     case 'delete':
-      return changes.trash(projectId, body.items.map(({ id }) => id));
+      return changes.trash(projectId, body.items);
     case 'purge':
-      return changes.purge(projectId, body.items.map(({ id }) => id));
+      return changes.purge(projectId, body.items);
     case 'restore':
       return changes.change(projectId, 'trashed', body.items);
     case 'move':

@@ -1,16 +1,18 @@
-import { type File, pathProblem, splitPath } from '@carcosa/contracts';
+import { type File, splitPath } from '@carcosa/contracts';
 import {
   changeFiles,
   copyFiles,
-  type FileChange,
   type FileCopy,
   findFiles,
+  findTakenPaths,
+  holdFiles,
   isUniqueViolation,
   purgeFiles,
   type Queryable,
   trashFiles,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, type FileId, type IdGenerator, isId, type ProjectId, type Random } from '@carcosa/kernel';
+import { inTrash, pathTaken, planChanges, type WantedChange, wantedPaths } from './change-plan.ts';
 import { newFileKey } from './file-key.ts';
 
 /** What became of one item: the file as it is now (or was, before a purge), or why nothing happened. */
@@ -31,10 +33,12 @@ export interface FileChangesParts {
   onChange?: ((keys: string[]) => void) | undefined;
 }
 
-/** A change of one file, with the id as the client sent it. */
-export type WantedChange = Omit<FileChange, 'id' | 'folder' | 'name'> & { id: string };
+interface Target {
+  /** As the client sent it. */
+  id: string;
+}
 
-/** How often a statement is repeated that another transaction took a path from. */
+/** How often a change is repeated that another transaction took a path from. */
 const PATH_ATTEMPTS = 5;
 
 /**
@@ -49,67 +53,63 @@ export class FileChanges {
   }
 
   /**
-   * Moves, renames and edits live files, or takes files out of the trash. Items are applied together, again and again until no
-   * further one succeeds: a path that one of them leaves is free for another.
+   * Moves and edits live files, or takes files out of the trash, as if one after the other in their order: what an item leaves is
+   * free for the next. The outcome of an item is the file after all of them.
    */
   async change(projectId: ProjectId, from: 'live' | 'trashed', wanted: readonly WantedChange[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const outcomes = new Map<number, FileOutcome>();
-    let left = knownPositions(wanted);
-    while (left.length > 0) {
-      const round = left;
-      const changes = round.map((position) => toChange(wanted[position] as WantedChange));
-      const options = { projectId, from, now: clock.now(), publicUrl };
-      const { files, blocked } = await untilPathsHold(() => transaction((tx) => changeFiles(tx, changes, options)));
-      this.changed([...files.values()]);
-      // What this round says replaces what the one before said.
-      for (const position of round) outcomes.delete(position);
-      for (const [index, file] of files) outcomes.set(round[index] as number, file);
-      for (const [index, path] of blocked) outcomes.set(round[index] as number, pathError(path));
-      left = files.size === 0 ? [] : [...blocked.keys()].map((index) => round[index] as number);
-    }
-    const found = await this.#find(projectId, wanted.filter((_, position) => !outcomes.has(position)).map(({ id }) => id));
-    return wanted.map(({ id }, position) => outcomes.get(position) ?? absentOutcome(found.get(id), from));
+    const ids = knownIds(wanted);
+    const { errors, changed, unchanged } = await untilPathsHold(() =>
+      transaction(async (tx) => {
+        const held = await holdFiles(tx, projectId, ids);
+        const paths = wantedPaths(from, wanted, held);
+        const taken = await findTakenPaths(tx, { projectId, paths, except: ids });
+        const { changes, givingUp, errors } = planChanges(from, wanted, { held, taken });
+        const changed = await changeFiles(tx, changes, { givingUp, now: clock.now(), publicUrl });
+        return { errors, changed, unchanged: await findFiles(tx, projectId, without(ids, changed), publicUrl) };
+      }),
+    );
+    this.changed([...changed.values()]);
+    return wanted.map(({ id }, position) => errors.get(position) ?? changed.get(id) ?? unchanged.get(id) ?? new CarcosaError('not_found'));
   }
 
   /** Moves files to the trash; those that are there already stay as they are. */
-  async trash(projectId: ProjectId, wanted: readonly string[]): Promise<FileOutcome[]> {
+  async trash(projectId: ProjectId, wanted: readonly Target[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const trashed = await transaction((tx) => trashFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }));
-    this.changed([...trashed.values()]);
-    const found = await this.#find(projectId, wanted.filter((id) => !trashed.has(id)));
-    return wanted.map((id) => {
-      const file = trashed.get(id) ?? found.get(id);
-      if (!file) return new CarcosaError('not_found');
-      return file.deletedAt === null ? changedMeanwhile() : file;
+    const ids = knownIds(wanted);
+    const { trashed, unchanged } = await transaction(async (tx) => {
+      await holdFiles(tx, projectId, ids);
+      const trashed = await trashFiles(tx, ids, { projectId, now: clock.now(), publicUrl });
+      return { trashed, unchanged: await findFiles(tx, projectId, without(ids, trashed), publicUrl) };
     });
+    this.changed([...trashed.values()]);
+    return wanted.map(({ id }) => trashed.get(id) ?? unchanged.get(id) ?? new CarcosaError('not_found'));
   }
 
   /** Removes files with all their versions, from the trash or not. */
-  async purge(projectId: ProjectId, wanted: readonly string[]): Promise<FileOutcome[]> {
+  async purge(projectId: ProjectId, wanted: readonly Target[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
     const purged = await transaction((tx) => purgeFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }));
     this.changed([...purged.values()]);
-    return wanted.map((id) => purged.get(id) ?? new CarcosaError('not_found'));
+    return wanted.map(({ id }) => purged.get(id) ?? new CarcosaError('not_found'));
   }
 
   /** Makes new files of the present content of others. */
-  async copy(projectId: ProjectId, by: string, wanted: readonly { id: string; path: string }[]): Promise<FileOutcome[]> {
+  async copy(projectId: ProjectId, by: string, wanted: readonly (Target & { path: string })[]): Promise<FileOutcome[]> {
     const { transaction, clock, ids, random, publicUrl } = this.#parts;
     const copies = wanted.map(({ id, path }) => ({ id, path, ...splitPath(path), newId: ids.next('file'), newKey: newFileKey(random) }));
     const known = copies.filter((copy): copy is FileCopy => isId('file', copy.id));
-    const { files, blocked } = await transaction((tx) => copyFiles(tx, known, { projectId, by, now: clock.now(), publicUrl }));
-    const found = await this.#find(projectId, copies.filter(({ newId }) => !files.has(newId) && !blocked.has(newId)).map(({ id }) => id));
-    return copies.map(({ id, path, newId }) => files.get(newId) ?? (blocked.has(newId) ? pathError(path) : absentOutcome(found.get(id), 'live')));
+    const { made, blocked, found } = await transaction(async (tx) => {
+      const { files: made, blocked } = await copyFiles(tx, known, { projectId, by, now: clock.now(), publicUrl });
+      const absent = known.filter(({ newId }) => !made.has(newId) && !blocked.has(newId));
+      return { made, blocked, found: await findFiles(tx, projectId, knownIds(absent), publicUrl) };
+    });
+    return copies.map(({ id, path, newId }) => made.get(newId) ?? (blocked.has(newId) ? pathTaken(path) : absentSource(found.get(id))));
   }
 
   /** To be called when a change of these files is committed. */
   changed(files: readonly File[]): void {
     if (files.length > 0) this.#parts.onChange?.(files.map(({ key }) => key));
-  }
-
-  async #find(projectId: ProjectId, ids: readonly string[]): Promise<Map<string, File>> {
-    return await findFiles(this.#parts.db, projectId, knownIds(ids), this.#parts.publicUrl);
   }
 }
 
@@ -120,37 +120,19 @@ export function fileOf(outcome: FileOutcome | undefined): File {
   return outcome;
 }
 
-export const inTrash = (): CarcosaError => new CarcosaError('conflict', { message: 'The file is in the trash; restore it first.' });
-
-/** It was trashed or restored between two looks at it. */
-const changedMeanwhile = (): CarcosaError => new CarcosaError('conflict', { retryable: true });
-
-function pathError(path: string): CarcosaError {
-  const problem = pathProblem(path);
-  if (problem) return new CarcosaError('invalid_path', { message: `The path is not allowed: ${problem}.` });
-  return new CarcosaError('path_taken', { details: { path } });
-}
-
-/** Why a file was not among those that are live, or in the trash: `file` is what was found of it afterwards. */
-function absentOutcome(file: File | undefined, from: 'live' | 'trashed'): FileOutcome {
+/** Why a file could not be copied: `file` is what was found of it afterwards. */
+function absentSource(file: File | undefined): CarcosaError {
   if (!file) return new CarcosaError('not_found');
-  const isLive = file.deletedAt === null;
-  if (from === 'live') return isLive ? changedMeanwhile() : inTrash();
-  return isLive ? file : changedMeanwhile();
+  // Live: restored between the two looks.
+  return file.deletedAt === null ? new CarcosaError('conflict', { retryable: true }) : inTrash();
 }
 
-/** Positions of items whose ids can be ids of files: the others are not worth a question. */
-function knownPositions(wanted: readonly { id: string }[]): number[] {
-  return wanted.flatMap(({ id }, position) => (isId('file', id) ? [position] : []));
+/** Each once, and only what can be the id of a file: the others are not worth a question. */
+function knownIds(wanted: readonly Target[]): FileId[] {
+  return [...new Set(wanted.map(({ id }) => id))].filter((id) => isId('file', id));
 }
 
-function knownIds(wanted: readonly string[]): FileId[] {
-  return [...new Set(wanted)].filter((id) => isId('file', id));
-}
-
-function toChange({ id, ...change }: WantedChange): FileChange {
-  return { ...change, ...(change.path === undefined ? {} : splitPath(change.path)), id: id as FileId };
-}
+const without = (ids: readonly FileId[], done: ReadonlyMap<string, unknown>): FileId[] => ids.filter((id) => !done.has(id));
 
 /** Repeats `work` while somebody else takes a path between its look and its write: the next look sees that it is taken. */
 async function untilPathsHold<Result>(work: () => Promise<Result>): Promise<Result> {

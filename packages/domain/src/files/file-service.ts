@@ -18,7 +18,8 @@ import { CarcosaError, type FileId, isId, type ProjectId } from '@carcosa/kernel
 import { type Actor, actorId } from '../access/actor.ts';
 import { authorize, projectOf } from '../access/authorize.ts';
 import { bulkFiles, bulkPermission } from './bulk-files.ts';
-import { FileChanges, type FileChangesParts, fileOf, inTrash } from './file-changes.ts';
+import { inTrash } from './change-plan.ts';
+import { FileChanges, type FileChangesParts, fileOf } from './file-changes.ts';
 import { FileLists, type JsonText } from './file-lists.ts';
 
 /** Names one file. The project is needed only of an actor that is not bound to one. */
@@ -82,14 +83,14 @@ export class FileService {
   /** Moves a file to the trash; one that is there already stays as it is. */
   async trash(actor: Actor, target: FileTarget): Promise<File> {
     const projectId = allowed(actor, 'files:delete', target);
-    const [outcome] = await this.#changes.trash(projectId, [target.id]);
+    const [outcome] = await this.#changes.trash(projectId, [target]);
     return fileOf(outcome);
   }
 
   /** Removes a file with all of its versions for good, from the trash or not. @returns the file as it was */
   async purge(actor: Actor, target: FileTarget): Promise<File> {
     const projectId = allowed(actor, 'files:delete', target);
-    const [outcome] = await this.#changes.purge(projectId, [target.id]);
+    const [outcome] = await this.#changes.purge(projectId, [target]);
     return fileOf(outcome);
   }
 

@@ -173,9 +173,8 @@ export class UploadLeases {
   }
 
   #heard(payload: Record<string, unknown>): void {
-    if (typeof payload['wanted'] === 'string')
-      this.#held.get(payload['wanted'] as UploadId)?.asked(payload['force'] === true);
-    if (typeof payload['released'] === 'string') this.#wake(payload['released']);
+    if (typeof payload.wanted === 'string') this.#held.get(payload.wanted as UploadId)?.asked(payload.force === true);
+    if (typeof payload.released === 'string') this.#wake(payload.released);
   }
 
   #released(id: UploadId): Promise<void> {

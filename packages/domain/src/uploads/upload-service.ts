@@ -201,7 +201,7 @@ export class UploadService {
   async concatenate(actor: Actor, input: CreateUpload, partIds: string[]): Promise<WriteResult> {
     const parts = await Promise.all(partIds.map((id) => this.find(actor, id)));
     const unfinished = parts.filter(
-      (part) => part.doorState['concat'] !== 'partial' || part.offset !== part.size || part.status !== 'open',
+      (part) => part.doorState.concat !== 'partial' || part.offset !== part.size || part.status !== 'open',
     );
     if (unfinished.length > 0)
       throw new CarcosaError('upload_incomplete', { details: { uploads: unfinished.map((part) => part.id) } });
@@ -242,7 +242,7 @@ export class UploadService {
         await writer.save(staged, { release: true });
         return { upload, offset: upload.offset, file: null };
       }
-      if (upload.doorState['concat'] === 'partial') {
+      if (upload.doorState.concat === 'partial') {
         await staged.commit(upload.storageKey);
         await writer.save(null, { release: true });
         return { upload, offset: upload.offset, file: null };
@@ -301,7 +301,7 @@ export class UploadService {
   async #completeCommitted(store: ObjectStore, held: HeldLease): Promise<WriteResult> {
     const { upload } = held;
     const size = upload.size ?? 0;
-    if (upload.doorState['concat'] === 'partial') {
+    if (upload.doorState.concat === 'partial') {
       await this.#release(held, { ...upload, offset: size });
       return { upload, offset: size, file: null };
     }

@@ -11,19 +11,17 @@ export interface TrashOptions {
   publicUrl: string;
 }
 
-/** Moves live files to the trash, all in one statement; those that are not there, or in the trash already, are left out. */
-export async function trashFiles(db: Queryable, ids: readonly FileId[], options: TrashOptions): Promise<Map<string, File>> {
+/** Moves live files to the trash, all in one statement; the others are left out. Call it in a transaction that holds them. */
+export async function trashFiles(tx: Queryable, ids: readonly FileId[], options: TrashOptions): Promise<Map<string, File>> {
   const { projectId, now, publicUrl } = options;
-  const { rows } = await db.query<{ file: File }>(TRASH, [publicUrl, projectId, ids, now]);
+  const { rows } = await tx.query<{ file: File }>(TRASH, [publicUrl, projectId, ids, now]);
   return new Map(rows.map(({ file }) => [file.id, file]));
 }
 
 const TRASH = `
-with held as (
-  select f.id from files f where f.project_id = $2 and f.id = any($3) and f.deleted_at is null order by f.id for update
-), changed as (
+with changed as (
   update files f set deleted_at = to_timestamp($4::float8 / 1000), updated_at = to_timestamp($4::float8 / 1000)
-  from held where f.id = held.id and f.deleted_at is null
+  where f.project_id = $2 and f.id = any($3) and f.deleted_at is null
   returning f.*
 ), told as (${notifyKeys('changed')})
 select ${fileJson('f', '$1')} as file from changed f join told on true`;

@@ -117,7 +117,8 @@ class HashWorker {
       const slot = this.#slots.get(reply.slot);
       this.#slots.delete(reply.slot);
       slot?.release();
-      return this.#rest();
+      this.#rest();
+      return;
     }
     const waiter = this.#waiters.get(reply.id);
     this.#waiters.delete(reply.id);
