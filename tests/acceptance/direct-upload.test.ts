@@ -79,7 +79,7 @@ describe('in one piece', () => {
       visibility: 'private',
       metadata,
     });
-    expect(file).toMatchObject({ path: 'plain näme.txt', visibility: 'private', metadata });
+    expect(file).toMatchObject({ name: 'plain näme.txt', visibility: 'private', metadata });
   });
 
   it('of no bytes at all', async () => {

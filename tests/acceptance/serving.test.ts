@@ -300,3 +300,26 @@ describe('Content-Disposition', () => {
     expect(dispositionName(header).name).toBe('nach – 後.txt');
   });
 });
+
+describe('what a change answers is what is served from then on', () => {
+  it('25 times over: hidden, shown, replaced, trashed and restored at once', async () => {
+    for (let round = 0; round < 25; round += 1) {
+      const { id, url } = await put(server, 'first', { path: `at-once/${round}` });
+      const text = async (): Promise<string> => {
+        const served = await serve(server, url);
+        return served.status === 200 ? served.bytes.toString() : String(served.status);
+      };
+      expect(await text()).toBe('first');
+      await server.api('PATCH', `/files/${id}`, { json: { visibility: 'private' } });
+      expect(['401', '403', '404']).toContain(await text());
+      await server.api('PATCH', `/files/${id}`, { json: { visibility: 'public' } });
+      expect(await text()).toBe('first');
+      await put(server, 'second', { path: `at-once/${round}` });
+      expect(await text()).toBe('second');
+      await server.api('DELETE', `/files/${id}`);
+      expect(['404', '410']).toContain(await text());
+      await server.api('POST', `/files/${id}/restore`);
+      expect(await text()).toBe('second');
+    }
+  });
+});

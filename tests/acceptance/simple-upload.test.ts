@@ -119,9 +119,12 @@ describe('a form', () => {
     await expectIntact(server, file, Buffer.from('form'));
   });
 
-  it('takes the name of the file where no path is given', async () => {
+  it('takes the name of the file where no path is given, and makes a file of its own each time', async () => {
     const file = expectData(await postForm(server, 'named', { fileName: 'naïve – 名前.txt' }), 201);
-    expect(file.path).toBe('naïve – 名前.txt');
+    expect(file.name).toBe('naïve – 名前.txt');
+    const other = expectData(await postForm(server, 'other', { fileName: 'naïve – 名前.txt' }), 201);
+    expect(other.id, 'strangers who both send image.jpg do not replace each other').not.toBe(file.id);
+    await expectIntact(server, file, Buffer.from('named'));
   });
 
   it('takes the fields after the file as well', async () => {
