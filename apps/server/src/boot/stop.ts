@@ -11,12 +11,21 @@ export interface StopParts {
   listener: Listener;
 }
 
-/** Makes SIGTERM and SIGINT end the process: the first drains and exits with 0, a second one exits at once. */
+/**
+ * Milliseconds within which a further signal is the same one: at Ctrl-C the terminal sends one to every process in the
+ * foreground, and npm hands on its own.
+ */
+const SAME_SIGNAL_MS = 1_000;
+
+/** Makes SIGTERM and SIGINT end the process: the first drains and exits with 0, a later one exits at once. */
 export function stopOnSignals(parts: StopParts): void {
-  let stopping = false;
+  let stoppingSince: number | null = null;
   const onSignal = (): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== null) {
+      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     stop(parts).then(
       () => process.exit(0),
       (error: unknown) => {
