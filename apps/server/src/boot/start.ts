@@ -53,8 +53,7 @@ async function bringUp(config: ServerConfig): Promise<void> {
   });
   progress.step('provisioning');
   const local = await provision(carcosa);
-  const { handle } = await buildApp(carcosa);
-  listener.handle(handle);
+  listener.handle(await buildApp(carcosa));
   carcosa.health.setReady(true);
   stopOnSignals({ carcosa, listener });
   carcosa.queue.start(config.roles.has('worker') ? jobHandlers(carcosa) : null);

@@ -16,30 +16,42 @@ import type { App } from './types.ts';
 /** Longest part of an address that a route names, in characters: a path of 1,024 bytes, each of them percent-encoded. */
 const MAX_PARAM_LENGTH = 3 * 1024;
 
+/** What every route stands on. */
+export type EdgeParts = Pick<
+  Carcosa,
+  'clock' | 'logger' | 'ids' | 'requestLog' | 'apiKeys' | 'idempotency' | 'version' | 'publicUrl'
+> & { config: Pick<Carcosa['config'], 'trustedProxies'> };
+
 /** Builds the web server with all of its routes; it does not listen (see `Listener`). */
-export async function buildApp(carcosa: Carcosa): Promise<{ app: App; handle: RequestHandler }> {
-  const { clock, logger, ids } = carcosa;
+export async function buildApp(carcosa: Carcosa): Promise<RequestHandler> {
+  const app = createApp(carcosa);
+  registerRoutes(app, carcosa);
+  await app.ready();
+  return (request, response) => app.routing(request, response);
+}
+
+/** The web server without routes: how requests are read, known and answered, whatever they are about. */
+export function createApp(parts: EdgeParts): App {
+  const { clock, logger, ids, config } = parts;
+  const handleError = errorHandler({ clock, logger });
   const app: App = fastify({
     // A child logger for each request would cost more than the rest of a small request: see plugins/request-log.ts.
     logger: false,
     genReqId: requestIdOf(ids),
-    trustProxy: carcosa.config.trustedProxies.length > 0 ? carcosa.config.trustedProxies : false,
+    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => handleError(toCarcosaError(error), request, reply),
   });
-  const handleError = errorHandler({ clock, logger });
   app.setErrorHandler(handleError);
   useZod(app);
   acceptJson(app);
   addNotFound(app);
   addRequestContext(app);
-  addRequestLog(app, carcosa.requestLog);
-  addAuthentication(app, carcosa.apiKeys);
-  addIdempotency(app, carcosa.idempotency);
-  addDocumentation(app, carcosa);
-  registerRoutes(app, carcosa);
-  await app.ready();
-  return { app, handle: (request, response) => app.routing(request, response) };
+  addRequestLog(app, parts.requestLog);
+  addAuthentication(app, parts.apiKeys);
+  addIdempotency(app, parts.idempotency);
+  addDocumentation(app, parts);
+  return app;
 }
 
 /** Zod checks what comes in. What goes out is ours: its schema documents it, and the tests hold answers to it. */

@@ -23,13 +23,15 @@ export function acceptJson(app: App, limits: { arrivalMs?: number } = {}): void 
     if (request.headers['idempotency-key'] !== undefined) request.jsonText = text;
     if (text === '') return undefined;
     assertDepth(text);
-    return await new Promise<unknown>((resolve, reject) => {
-      parse(request, text, (error, value) => {
-        if (error)
-          reject(new CarcosaError('invalid_request', { message: 'The body is not JSON that may be read here.' }));
-        else resolve(value);
+    const value = await new Promise<unknown>((resolve, reject) => {
+      parse(request, text, (cause, parsed) => {
+        const message = 'The body is not JSON that may be read here.';
+        if (cause) reject(new CarcosaError('invalid_request', { message, cause }));
+        else resolve(parsed);
       });
     });
+    if (SURROGATE_ESCAPE.test(text)) assertUnicode(value);
+    return value;
   });
 }
 
@@ -61,6 +63,16 @@ async function readText(payload: IncomingMessage, declared: string | undefined, 
     return new TextDecoder('utf-8', { fatal: true }).decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   } catch (cause) {
     throw new CarcosaError('invalid_request', { message: 'The body is not valid UTF-8.', cause });
+  }
+}
+
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/** Half of a pair is a string to JavaScript, but nothing that could be stored. */
+function assertUnicode(value: unknown): void {
+  // JSON.stringify escapes surrogates that stand alone, and only those; an even number of backslashes before is their own text.
+  if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(JSON.stringify(value))) {
+    throw new CarcosaError('invalid_request', { message: 'The body has text that is not valid Unicode.' });
   }
 }
 

@@ -1,9 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { CarcosaError, type Clock, type IdGenerator } from '@carcosa/kernel';
 import { JSON_TYPE } from './envelope.ts';
 import { errorBody } from './error-handler.ts';
-import { ERROR_STATUS } from './error-status.ts';
 
 /** Time and size limits of connections, in milliseconds and bytes. */
 export const CONNECTION_LIMITS = {
@@ -35,12 +34,15 @@ type TrackedSocket = Socket & { [CURRENT]?: ServerResponse };
 export class Listener {
   readonly #server: Server;
   readonly #parts: ListenerParts;
+  readonly #sockets = new Set<Socket>();
+  readonly #malformed: RequestHandler;
   #handler: RequestHandler;
 
   constructor(parts: ListenerParts) {
     const limits = { ...CONNECTION_LIMITS, ...parts.limits };
     this.#parts = parts;
-    this.#handler = this.#refuse('overloaded', 'The server is starting; retry shortly.');
+    this.#handler = this.#refuse(new CarcosaError('overloaded', { message: 'The server is starting; retry shortly.' }));
+    this.#malformed = this.#refuse(clientErrorOf(undefined));
     this.#server = createServer({
       maxHeaderSize: limits.maxHeaderBytes,
       headersTimeout: limits.headersMs,
@@ -50,10 +52,17 @@ export class Listener {
       connectionsCheckingInterval: Math.min(2_000, limits.headersMs),
       noDelay: true,
       insecureHTTPParser: false,
+      // Node's own answer would have no body.
+      requireHostHeader: false,
     });
     this.#server.on('request', (request, response) => {
       (request.socket as TrackedSocket)[CURRENT] = response;
-      this.#handler(request, response);
+      if (request.headers.host === undefined && request.httpVersion === '1.1') this.#malformed(request, response);
+      else this.#handler(request, response);
+    });
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
     });
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
       this.#answerClientError(error, socket),
@@ -83,12 +92,13 @@ export class Listener {
    * dropped once its signal aborts.
    */
   async drain(cut: AbortSignal): Promise<void> {
-    this.#handler = this.#refuse('shutting_down');
+    this.#handler = this.#refuse(new CarcosaError('shutting_down'));
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
     // A connection becomes idle when its last answer is out, and Node closes it only when it is told.
-    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const sweep = setInterval(() => this.#closeIdle(), 50);
+    this.#closeIdle();
     const dropAll = (): void => this.#server.closeAllConnections();
     cut.addEventListener('abort', dropAll, { once: true });
     if (cut.aborted) dropAll();
@@ -96,18 +106,21 @@ export class Listener {
     clearInterval(sweep);
   }
 
+  #closeIdle(): void {
+    this.#server.closeIdleConnections();
+    // Browsers connect in advance: to Node, a connection is not idle before its first request.
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+  }
+
   /** A handler that says why nothing is served now, and ends the connection. */
-  #refuse(code: 'overloaded' | 'shutting_down', message?: string): RequestHandler {
+  #refuse(error: CarcosaError): RequestHandler {
     return (request, response) => {
-      if (request.url === '/health') {
+      if (request.url === '/health' && error.code !== 'invalid_request') {
         response.writeHead(200, { 'Content-Type': JSON_TYPE, Connection: 'close' }).end('{"status":"alive"}');
         return;
       }
-      const error = new CarcosaError(code, message === undefined ? {} : { message });
-      const body = JSON.stringify(errorBody(error, this.#parts.ids.next('request'), this.#parts.clock));
-      response
-        .writeHead(ERROR_STATUS[code], { 'Content-Type': JSON_TYPE, 'Retry-After': '1', Connection: 'close' })
-        .end(body);
+      const { status, headers, body } = this.#answer(error);
+      response.writeHead(status, status === 503 ? { ...headers, 'Retry-After': '1' } : headers).end(body);
     };
   }
 
@@ -119,16 +132,23 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const problem = clientErrorOf(error.code);
-    const status = ERROR_STATUS[problem.code];
-    const body = JSON.stringify(errorBody(problem, this.#parts.ids.next('request'), this.#parts.clock));
-    const head = [
-      `HTTP/1.1 ${status} ${problem.code === 'invalid_request' ? 'Bad Request' : 'Error'}`,
-      'Connection: close',
-      `Content-Type: ${JSON_TYPE}`,
-      `Content-Length: ${Buffer.byteLength(body)}`,
-    ];
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+    const { status, headers, body } = this.#answer(clientErrorOf(error.code));
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
+  }
+
+  #answer(error: CarcosaError): { status: number; headers: Record<string, string>; body: string } {
+    const { clock, ids } = this.#parts;
+    const content = errorBody(error, ids.next('request'), clock);
+    const body = JSON.stringify(content);
+    const headers = {
+      'Content-Type': JSON_TYPE,
+      'Content-Length': String(Buffer.byteLength(body)),
+      'X-Request-Id': content.requestId,
+      'Access-Control-Allow-Origin': '*',
+      Connection: 'close',
+    };
+    return { status: content.status, headers, body };
   }
 }
 
