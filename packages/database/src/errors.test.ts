@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { CarcosaError } from '@carcosa/kernel';
+import { CarcosaError, silentLogger } from '@carcosa/kernel';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, databaseKinds } from '../../../tests/support/database.ts';
 import type { Database } from './drivers/open-database.ts';
+import { createPool } from './drivers/pool.ts';
 import { isDatabaseError, isUniqueViolation, sqlStateOf, toDatabaseError } from './errors.ts';
 
 /** What `work` rejects with. */
@@ -91,8 +92,9 @@ describe.each(databaseKinds())('errors of %s', (kind) => {
   });
 
   it('a pool without a free connection', async () => {
-    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1, connectionTimeoutMillis: 50 });
+    const pool = createPool({ connectionString: database.connectionString, size: 1, logger: silentLogger });
     const client = await pool.connect();
+    pool.options.connectionTimeoutMillis = 20;
     const error = await errorOf(pool.connect());
     client.release();
     await pool.end();

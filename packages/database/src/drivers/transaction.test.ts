@@ -41,19 +41,21 @@ describe.each(databaseKinds())('a transaction on %s', (kind) => {
   });
 
   it('runs again when the server undid it to resolve a deadlock', async () => {
-    let tries = 0;
+    let [tries, holders] = [0, 0];
     const bothHoldOne = Promise.withResolvers<void>();
     const crossing = (first: number, second: number) =>
       transaction(database.pool, async (client) => {
         tries += 1;
         await add(client, first);
-        if (tries >= 2) bothHoldOne.resolve();
+        holders += 1;
+        if (holders === 2) bothHoldOne.resolve();
         await bothHoldOne.promise;
         await add(client, second);
       });
     await Promise.all([crossing(1, 2), crossing(2, 1)]);
     expect(await amounts()).toEqual([2, 2]);
-    expect(tries).toBe(3);
+    // Once more at least: the one that runs again may be quicker than the one that waits, and they cross once more.
+    expect(tries).toBeGreaterThan(2);
   });
 
   it('runs again when it cannot be serialized, so that no increment is lost', async () => {

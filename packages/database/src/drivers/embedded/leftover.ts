@@ -77,15 +77,19 @@ async function commandNames(pid: number, dataDirectory: string): Promise<boolean
   return stdout.includes('postgres') && stdout.includes(` -D ${dataDirectory} `);
 }
 
-/** Milliseconds that a server gets for each way of asking it to stop; each later one is harsher. */
+/**
+ * Milliseconds that a server gets for each way of asking it to stop; each later one is harsher (PostgreSQL's manual, 18.5).
+ * The first lets clients that have just said farewell go: a session that is ended meanwhile is an error to its client.
+ */
 const STOP_STEPS = [
+  ['SIGTERM', 300],
   ['SIGINT', 30_000],
   ['SIGQUIT', 10_000],
 ] as const;
 
 /**
- * Stops a server: at first "fast" (sessions end, everything is written out), after 30 s "immediate" (the next start
- * recovers from the log). Nothing acknowledged is lost by either.
+ * Stops a server: at first "smart" (when the last client has gone), after 0.3 s "fast" (sessions end, everything is written
+ * out), after 30 s more "immediate" (the next start recovers from the log). Nothing acknowledged is lost by any.
  * @throws CarcosaError `database_unavailable` when it still runs.
  */
 export async function stopProcess(pid: number): Promise<void> {
