@@ -4,12 +4,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { CreateBucketCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, ListMultipartUploadsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { S3StoreConfig } from '@carcosa/storage/adapters/s3';
 import { until } from './clock.ts';
 import { unique } from './random.ts';
 
-const PROGRAMS = ['ceph', 'ceph-authtool', 'monmaptool', 'ceph-mon', 'ceph-mgr', 'ceph-osd', 'radosgw', 'radosgw-admin', 'curl'];
+const PROGRAMS = ['ceph', 'ceph-authtool', 'monmaptool', 'ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'curl'];
 const READY_WITHIN = 120_000;
 
 /** A real S3 server that nobody here wrote: one gateway for all files of a test run, which share nothing but it. */
@@ -27,7 +27,7 @@ export interface Radosgw {
 export async function radosgw(): Promise<Radosgw | null> {
   const missing = PROGRAMS.filter((program) => !isInstalled(program));
   if (missing.length > 0) {
-    console.warn(`SKIPPED: tests against a real S3 server need ${missing.join(', ')} (Debian: ceph-mon ceph-mgr ceph-osd radosgw).`);
+    console.warn(`SKIPPED: tests against a real S3 server need ${missing.join(', ')} (Debian: ceph-mon ceph-osd radosgw ceph-common).`);
     return null;
   }
   const endpoint = process.env['CARCOSA_TEST_RADOSGW'] ?? (await sharedGateway());
@@ -37,16 +37,31 @@ export async function radosgw(): Promise<Radosgw | null> {
 /** Names of all in a bucket that is no object: unfinished multipart uploads and what lies in folders of our own. */
 export async function leftoversOf(config: S3StoreConfig): Promise<string[]> {
   const client = clientOf(config);
+  const names: string[] = [];
   try {
-    const parts = await client.send(new ListMultipartUploadsCommand({ Bucket: config.bucket }));
-    const objects = await client.send(new ListObjectsV2Command({ Bucket: config.bucket, Prefix: '.carcosa/' }));
-    return [
-      ...(parts.Uploads ?? []).map(({ Key }) => `parts of ${Key}`),
-      ...(objects.Contents ?? []).map(({ Key }) => Key ?? ''),
-    ];
+    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: config.bucket }));
+    for (const { Key } of Uploads ?? []) names.push(`parts of ${Key}`);
+    for await (const { Contents } of paginateListObjectsV2({ client }, { Bucket: config.bucket, Prefix: '.carcosa/' })) {
+      for (const { Key } of Contents ?? []) names.push(Key ?? '');
+    }
   } finally {
     client.destroy();
   }
+  return names;
+}
+
+/** Keys of all objects of a bucket but what lies in folders of our own. */
+export async function objectsOf(config: S3StoreConfig): Promise<string[]> {
+  const client = clientOf(config);
+  const keys: string[] = [];
+  try {
+    for await (const { Contents } of paginateListObjectsV2({ client }, { Bucket: config.bucket })) {
+      for (const { Key } of Contents ?? []) if (Key && !Key.startsWith('.carcosa/')) keys.push(Key);
+    }
+  } finally {
+    client.destroy();
+  }
+  return keys;
 }
 
 function clientOf(config: S3StoreConfig): S3Client {

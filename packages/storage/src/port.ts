@@ -88,6 +88,8 @@ export interface StagedObject {
   readonly ref: StagedRef;
   /** Bytes appended so far, durable or not. */
   readonly length: number;
+  /** Whether a request that was repeated may leave something at the provider that a `discard` after the commit would find. */
+  readonly mayLeaveTraces?: boolean;
   /**
    * Takes over `chunk` (do not change it afterwards). A promise is back-pressure: wait for it before the next call; it
    * rejects when an earlier write failed. `undefined`: go on at once.

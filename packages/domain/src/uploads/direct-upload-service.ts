@@ -13,7 +13,7 @@ import {
   saveStaged,
   type UploadRow,
 } from '@carcosa/database';
-import { CarcosaError, isId, type Logger, type Random, randomToken, toIsoString } from '@carcosa/kernel';
+import { CarcosaError, type Clock, isId, type Logger, type Random, randomToken, toIsoString } from '@carcosa/kernel';
 import type { ObjectStat, ObjectStore, PresignCapability, StagedRef } from '@carcosa/storage/port';
 import type { Actor } from '../access/actor.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
@@ -43,6 +43,7 @@ export interface DirectUploadServiceOptions {
   leases: UploadLeases;
   completion: UploadCompletion;
   addresses: PartAddresses;
+  clock: Clock;
   random: Random;
   logger: Logger;
   /** Enqueues the job that learns the SHA-256, in the transaction that made the object. */
@@ -208,7 +209,7 @@ export class DirectUploadService {
   }
 
   async #completeRemote(held: HeldLease, store: ObjectStore, plan: DirectPlan): Promise<File> {
-    const { completion, transaction, projects, hashLater } = this.#options;
+    const { clock, completion, transaction, projects, hashLater } = this.#options;
     const { upload } = held;
     const stat = await store.stat(upload.storageKey);
     if (stat?.size !== plan.size)
@@ -218,14 +219,11 @@ export class DirectUploadService {
     const contentType = await sniffObject(store, upload, stat.size);
     const { hashDirectUploads } = await projects.uploadProject(upload.projectId);
     held.assertTrusted();
+    // A presigned PUT can be repeated until it expires: what it brings then is collected afterwards.
+    const collectAfter = plan.strategy === 'single' ? upload.expiresAt : clock.now();
+    const facts = { size: stat.size, contentType, sha256 };
     const file = await transaction(async (db) => {
-      // A presigned PUT can be repeated until it expires: what it brings then is collected afterwards.
-      const made = await completion.fileWithin(
-        db,
-        held,
-        { size: stat.size, contentType, sha256 },
-        { collectAfter: upload.expiresAt },
-      );
+      const made = await completion.fileWithin(db, held, facts, { collectAfter });
       if (sha256 === null && hashDirectUploads) await hashLater(db, upload.objectId);
       return made;
     });

@@ -82,7 +82,8 @@ export class UploadCompletion {
       throw isCarcosaError(error, 'not_found') ? new CarcosaError('upload_fenced', { cause: error }) : error;
     });
     const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
-    return this.file(held, { size, contentType, sha256 });
+    const collectAfter = staged.mayLeaveTraces ? { collectAfter: this.#options.clock.now() } : {};
+    return this.file(held, { size, contentType, sha256 }, collectAfter);
   }
 
   /** Files an upload whose bytes are committed under its key. @throws CarcosaError `upload_fenced` when another has taken it over */

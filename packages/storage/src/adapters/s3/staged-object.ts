@@ -97,6 +97,11 @@ export class S3StagedObject implements StagedObject {
     return this.#length;
   }
 
+  /** A begin of a multipart upload whose answer was lost was sent again: the first one is still there. */
+  get mayLeaveTraces(): boolean {
+    return this.#multipart?.hasBegun ?? false;
+  }
+
   append(chunk: Uint8Array): Promise<void> | undefined {
     try {
       this.#check();
