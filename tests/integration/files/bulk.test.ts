@@ -23,26 +23,48 @@ describe.each(databaseKinds())('bulk changes, on %s', (kind) => {
   const bulk = async (body: unknown, service = world.service): Promise<BulkResult['results']> =>
     BulkResult.parse(await service.bulk(world.actor, BulkFilesBody.parse(body))).results;
   /** Each result in short: the path of the file, `ok` without one, or the error's code. */
-  const short = (results: BulkResult['results']): string[] => results.map(({ file, error }) => file?.path ?? error?.error ?? 'ok');
+  const short = (results: BulkResult['results']): string[] =>
+    results.map(({ file, error }) => file?.path ?? error?.error ?? 'ok');
   const targets = (ids: readonly string[]) => ids.map((id) => ({ id }));
 
   it('gives each item its own result, in order, and applies the others', async () => {
-    const [a, b, c] = (await world.seed([{ path: 'a' }, { path: 'b', deletedAt: 5 }, { path: 'c' }])) as [string, string, string];
+    const [a, b, c] = (await world.seed([{ path: 'a' }, { path: 'b', deletedAt: 5 }, { path: 'c' }])) as string[];
     const [theirs] = await world.seed([{ path: 'theirs' }], await world.addProject());
-    const items = targets([a, 'nonsense', MISSING, b, theirs as string, a, c]);
+    const items = targets([a, 'nonsense', MISSING, b, theirs, a, c] as string[]);
     const deleted = await bulk({ action: 'delete', items });
     expect(deleted.map(({ id }) => id)).toEqual(items.map(({ id }) => id));
     expect(short(deleted)).toEqual(['a', 'not_found', 'not_found', 'b', 'not_found', 'a', 'c']);
-    expect(short(await bulk({ action: 'restore', items }))).toEqual(['a', 'not_found', 'not_found', 'b', 'not_found', 'a', 'c']);
+    expect(short(await bulk({ action: 'restore', items }))).toEqual([
+      'a',
+      'not_found',
+      'not_found',
+      'b',
+      'not_found',
+      'a',
+      'c',
+    ]);
     expect(pathsOf(await listAll(world, { sort: 'path' }))).toEqual(['a', 'b', 'c']);
-    expect(short(await bulk({ action: 'purge', items }))).toEqual(['ok', 'not_found', 'not_found', 'ok', 'not_found', 'ok', 'ok']);
+    expect(short(await bulk({ action: 'purge', items }))).toEqual([
+      'ok',
+      'not_found',
+      'not_found',
+      'ok',
+      'not_found',
+      'ok',
+      'ok',
+    ]);
     expect(await listAll(world)).toEqual([]);
     const { rows } = await world.db.query('select path from files');
     expect(rows, 'the other project keeps its file').toEqual([{ path: 'theirs' }]);
   });
 
   it('restores one of several at the same path, the first', async () => {
-    const seeds: SeedFile[] = [{ path: 'x', deletedAt: 1 }, { path: 'x', deletedAt: 2 }, { path: 'taken', deletedAt: 3 }, { path: 'taken' }];
+    const seeds: SeedFile[] = [
+      { path: 'x', deletedAt: 1 },
+      { path: 'x', deletedAt: 2 },
+      { path: 'taken', deletedAt: 3 },
+      { path: 'taken' },
+    ];
     const ids = await world.seed(seeds);
     const results = await bulk({ action: 'restore', items: targets([ids[1], ids[0], ids[2], ids[3]] as string[]) });
     expect(short(results)).toEqual(['x', 'path_taken', 'path_taken', 'taken']);
@@ -50,7 +72,13 @@ describe.each(databaseKinds())('bulk changes, on %s', (kind) => {
   });
 
   it('moves in order, also to places that earlier items have left', async () => {
-    const [a, b, c, d, t] = (await world.seed([{ path: '1' }, { path: '2' }, { path: '3' }, { path: 'd' }, { path: 't', deletedAt: 1 }])) as string[];
+    const [a, b, c, d, t] = (await world.seed([
+      { path: '1' },
+      { path: '2' },
+      { path: '3' },
+      { path: 'd' },
+      { path: 't', deletedAt: 1 },
+    ])) as string[];
     const results = await bulk({
       action: 'move',
       items: [
@@ -69,26 +97,52 @@ describe.each(databaseKinds())('bulk changes, on %s', (kind) => {
   it('shifts a thousand names by one', async () => {
     const ids = await world.seed(Array.from({ length: 1000 }, (_, n) => ({ path: `img/${n}` })));
     const items = ids.map((id, n) => ({ id, path: `img/${n + 1}` }));
-    expect((await bulk({ action: 'move', items })).filter(({ ok }) => ok), 'only the last one finds its place free').toHaveLength(1);
+    expect(
+      (await bulk({ action: 'move', items })).filter(({ ok }) => ok),
+      'only the last one finds its place free',
+    ).toHaveLength(1);
     expect((await bulk({ action: 'move', items: [...items].reverse() })).every(({ ok }) => ok)).toBe(true);
     expect((await world.service.get(world.actor, { id: ids[0] as string })).path).toBe('img/1');
   });
 
   it('applies several changes of one file one after the other', async () => {
     const [a] = (await world.seed([{ path: 'a' }, { path: 'taken' }])) as string[];
-    const moved = await bulk({ action: 'move', items: [{ id: a, path: 'b' }, { id: a, path: 'taken' }, { id: a, path: 'c' }] });
+    const moved = await bulk({
+      action: 'move',
+      items: [
+        { id: a, path: 'b' },
+        { id: a, path: 'taken' },
+        { id: a, path: 'c' },
+      ],
+    });
     expect(short(moved), 'each shows the file after all').toEqual(['c', 'path_taken', 'c']);
-    const updated = await bulk({ action: 'update', items: [{ id: a, tags: ['x'] }, { id: a, metadata: { m: 1 } }, { id: a }] });
+    const updated = await bulk({
+      action: 'update',
+      items: [{ id: a, tags: ['x'] }, { id: a, metadata: { m: 1 } }, { id: a }],
+    });
     expect(updated.at(-1)?.file).toMatchObject({ path: 'c', tags: ['x'], metadata: { m: 1 } });
   });
 
   it('swaps nothing: neither place is free', async () => {
     const [a, b] = (await world.seed([{ path: 'a' }, { path: 'b' }])) as string[];
-    expect(short(await bulk({ action: 'move', items: [{ id: a, path: 'b' }, { id: b, path: 'a' }] }))).toEqual(['path_taken', 'path_taken']);
+    expect(
+      short(
+        await bulk({
+          action: 'move',
+          items: [
+            { id: a, path: 'b' },
+            { id: b, path: 'a' },
+          ],
+        }),
+      ),
+    ).toEqual(['path_taken', 'path_taken']);
   });
 
   it('copies one file to many places, the first to each', async () => {
-    const [a, t] = (await world.seed([{ path: 'a', tags: ['t'] }, { path: 't', deletedAt: 1 }])) as string[];
+    const [a, t] = (await world.seed([
+      { path: 'a', tags: ['t'] },
+      { path: 't', deletedAt: 1 },
+    ])) as string[];
     const results = await bulk({
       action: 'copy',
       items: [
@@ -114,7 +168,9 @@ describe.each(databaseKinds())('bulk changes, on %s', (kind) => {
     await expect(async () => world.service.bulk(writer, body('purge'))).rejects.toMatchObject({ code: 'forbidden' });
     await expect(async () => world.service.bulk(deleter, body('restore'))).rejects.toMatchObject({ code: 'forbidden' });
     await expect(async () => world.service.bulk(deleter, body('update'))).rejects.toMatchObject({ code: 'forbidden' });
-    await expect(async () => world.service.bulk(world.actor, body('delete'), { projectId: await world.addProject() })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(async () =>
+      world.service.bulk(world.actor, body('delete'), { projectId: await world.addProject() }),
+    ).rejects.toMatchObject({ code: 'not_found' });
     expect(await listAll(world)).toHaveLength(1);
   });
 
@@ -127,7 +183,11 @@ describe.each(databaseKinds())('bulk changes, on %s', (kind) => {
         return db.query(text, values);
       },
     });
-    const service = new FileService({ ...world.parts, db: counted(world.db), transaction: (work) => world.parts.transaction((tx) => work(counted(tx))) });
+    const service = new FileService({
+      ...world.parts,
+      db: counted(world.db),
+      transaction: (work) => world.parts.transaction((tx) => work(counted(tx))),
+    });
     const actions: [unknown, string][] = [
       [{ action: 'update', items: ids.map((id) => ({ id, tags: ['bulk'], metadata: { at: id } })) }, 'many/999'],
       [{ action: 'move', items: ids.map((id, n) => ({ id, path: `moved/${n}` })) }, 'moved/999'],

@@ -8,9 +8,11 @@ const MISSING = 'file_00000000000000000000000000';
 
 describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
   let world: FileWorld;
-  const one = async (path: string, more: object = {}): Promise<FileId> => (await world.seed([{ path, ...more }]))[0] as FileId;
+  const one = async (path: string, more: object = {}): Promise<FileId> =>
+    (await world.seed([{ path, ...more }]))[0] as FileId;
   const get = (id: string): Promise<File> => world.service.get(world.actor, { id });
-  const update = (id: string, body: object): Promise<File> => world.service.update(world.actor, { id }, UpdateFileBody.parse(body));
+  const update = (id: string, body: object): Promise<File> =>
+    world.service.update(world.actor, { id }, UpdateFileBody.parse(body));
 
   beforeAll(async () => {
     world = await createFileWorld(kind);
@@ -29,7 +31,12 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
       const before = await get(id);
       world.clock.advance(5);
       const file = await update(id, { name: 'nëw.txt' });
-      expect(file).toEqual({ ...before, name: 'nëw.txt', path: 'a/b/nëw.txt', updatedAt: new Date(world.clock.now()).toISOString() });
+      expect(file).toEqual({
+        ...before,
+        name: 'nëw.txt',
+        path: 'a/b/nëw.txt',
+        updatedAt: new Date(world.clock.now()).toISOString(),
+      });
       expect(await get(id)).toEqual(file);
       expect(pathsOf(await listAll(world, { folder: 'a/b' }))).toEqual(['a/b/nëw.txt']);
     });
@@ -48,9 +55,17 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
 
     it('replaces metadata and tags, and sets the visibility', async () => {
       const id = await one('x', { metadata: { a: 1, b: 2 }, tags: ['a', 'b'] });
-      expect(await update(id, { metadata: { c: 3 } })).toMatchObject({ metadata: { c: 3 }, tags: ['a', 'b'], visibility: 'private' });
+      expect(await update(id, { metadata: { c: 3 } })).toMatchObject({
+        metadata: { c: 3 },
+        tags: ['a', 'b'],
+        visibility: 'private',
+      });
       expect(await update(id, { tags: ['z', 'z', ' y '] })).toMatchObject({ metadata: { c: 3 }, tags: ['z', 'y'] });
-      expect(await update(id, { visibility: 'public', metadata: {}, tags: [] })).toMatchObject({ metadata: {}, tags: [], visibility: 'public' });
+      expect(await update(id, { visibility: 'public', metadata: {}, tags: [] })).toMatchObject({
+        metadata: {},
+        tags: [],
+        visibility: 'public',
+      });
     });
 
     it('keeps metadata of exactly the largest size, and any JSON', async () => {
@@ -66,8 +81,14 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
     it('leaves a path that is taken, in every way to take one', async () => {
       await one('a/taken');
       const id = await one('a/mine');
-      await expect(update(id, { path: 'a/taken' })).rejects.toMatchObject({ code: 'path_taken', details: { path: 'a/taken' } });
-      await expect(update(id, { name: 'taken', tags: ['t'] })).rejects.toMatchObject({ code: 'path_taken', details: { path: 'a/taken' } });
+      await expect(update(id, { path: 'a/taken' })).rejects.toMatchObject({
+        code: 'path_taken',
+        details: { path: 'a/taken' },
+      });
+      await expect(update(id, { name: 'taken', tags: ['t'] })).rejects.toMatchObject({
+        code: 'path_taken',
+        details: { path: 'a/taken' },
+      });
       expect(await get(id)).toMatchObject({ path: 'a/mine', tags: [] });
     });
 
@@ -99,7 +120,9 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
       await expect(update("' or 1=1 --\u0000", { tags: ['x'] })).rejects.toMatchObject({ code: 'not_found' });
       const id = await one('mine');
       const stranger = world.keyOf(await world.addProject(), ['admin']);
-      await expect(world.service.update(stranger, { id }, { tags: ['x'] })).rejects.toMatchObject({ code: 'not_found' });
+      await expect(world.service.update(stranger, { id }, { tags: ['x'] })).rejects.toMatchObject({
+        code: 'not_found',
+      });
       const reader = world.keyOf(world.projectId, ['files:read', 'files:delete']);
       await expect(world.service.update(reader, { id }, { tags: ['x'] })).rejects.toMatchObject({ code: 'forbidden' });
       expect((await get(id)).tags).toEqual([]);
@@ -108,7 +131,13 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
 
   describe('copy', () => {
     it('makes a file of its own that shares the object', async () => {
-      const id = await one('a/x.txt', { metadata: { m: 1 }, tags: ['t'], visibility: 'public', size: 9, uploadedBy: 'key_x' });
+      const id = await one('a/x.txt', {
+        metadata: { m: 1 },
+        tags: ['t'],
+        visibility: 'public',
+        size: 9,
+        uploadedBy: 'key_x',
+      });
       await addVersion(world, id, 77);
       const source = await get(id);
       world.clock.advance(60_000);
@@ -127,17 +156,29 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
         updatedAt: now,
       });
       expect(copy.key).not.toBe(source.key);
-      expect((await versions(copy.id)).map(({ version, size }) => ({ version, size }))).toEqual([{ version: 1, size: 77 }]);
-      const { rows } = await world.db.query('select count(distinct object_id)::int as n from files where id = any($1)', [[id, copy.id]]);
+      expect((await versions(copy.id)).map(({ version, size }) => ({ version, size }))).toEqual([
+        { version: 1, size: 77 },
+      ]);
+      const { rows } = await world.db.query(
+        'select count(distinct object_id)::int as n from files where id = any($1)',
+        [[id, copy.id]],
+      );
       expect(rows).toEqual([{ n: 1 }]);
     });
 
     it('refuses a path that is taken, even its own, and sources that are not there', async () => {
       const id = await one('x');
       const trashed = await one('t', { deletedAt: 1 });
-      await expect(world.service.copy(world.actor, { id }, { path: 'x' })).rejects.toMatchObject({ code: 'path_taken', details: { path: 'x' } });
-      await expect(world.service.copy(world.actor, { id: trashed }, { path: 'y' })).rejects.toMatchObject({ code: 'conflict' });
-      await expect(world.service.copy(world.actor, { id: MISSING }, { path: 'y' })).rejects.toMatchObject({ code: 'not_found' });
+      await expect(world.service.copy(world.actor, { id }, { path: 'x' })).rejects.toMatchObject({
+        code: 'path_taken',
+        details: { path: 'x' },
+      });
+      await expect(world.service.copy(world.actor, { id: trashed }, { path: 'y' })).rejects.toMatchObject({
+        code: 'conflict',
+      });
+      await expect(world.service.copy(world.actor, { id: MISSING }, { path: 'y' })).rejects.toMatchObject({
+        code: 'not_found',
+      });
       expect(await objectsLeft()).toMatchObject({ versions: 2, files: 2 });
     });
   });
@@ -163,8 +204,15 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
     it('restores beside a new file at the path only to another path', async () => {
       const old = await one('a/x', { deletedAt: 1 });
       await one('a/x');
-      await expect(world.service.restore(world.actor, { id: old })).rejects.toMatchObject({ code: 'path_taken', details: { path: 'a/x' } });
-      expect(await world.service.restore(world.actor, { id: old }, { path: 'b/old x' })).toMatchObject({ path: 'b/old x', name: 'old x', deletedAt: null });
+      await expect(world.service.restore(world.actor, { id: old })).rejects.toMatchObject({
+        code: 'path_taken',
+        details: { path: 'a/x' },
+      });
+      expect(await world.service.restore(world.actor, { id: old }, { path: 'b/old x' })).toMatchObject({
+        path: 'b/old x',
+        name: 'old x',
+        deletedAt: null,
+      });
     });
 
     it('purges from the trash or not, with all versions, and gives up the bytes once', async () => {
@@ -199,9 +247,13 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
         await expect(world.service[action](stranger, { id })).rejects.toMatchObject({ code: 'not_found' });
       }
       await expect(world.service.restore(stranger, { id })).rejects.toMatchObject({ code: 'not_found' });
-      await expect(world.service.restoreVersion(stranger, { id, version: 1 })).rejects.toMatchObject({ code: 'not_found' });
+      await expect(world.service.restoreVersion(stranger, { id, version: 1 })).rejects.toMatchObject({
+        code: 'not_found',
+      });
       await expect(world.service.copy(stranger, { id }, { path: 'z' })).rejects.toMatchObject({ code: 'not_found' });
-      await expect(world.service.listVersions(stranger, { id, limit: 10 })).rejects.toMatchObject({ code: 'not_found' });
+      await expect(world.service.listVersions(stranger, { id, limit: 10 })).rejects.toMatchObject({
+        code: 'not_found',
+      });
       expect((await get(id)).deletedAt).toBeNull();
     });
   });
@@ -218,10 +270,18 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
       ]);
       const first = await world.service.listVersions(world.actor, { id, limit: 3 });
       expect(first).toMatchObject({ hasMore: true, nextCursor: expect.any(String) });
-      const second = await world.service.listVersions(world.actor, { id, limit: 3, cursor: first.nextCursor as string });
+      const second = await world.service.listVersions(world.actor, {
+        id,
+        limit: 3,
+        cursor: first.nextCursor as string,
+      });
       expect(second).toMatchObject({ items: [{ version: 1 }], hasMore: false, nextCursor: null });
-      await expect(world.service.listVersions(world.actor, { id, limit: 3, cursor: 'x' })).rejects.toMatchObject({ code: 'invalid_request' });
-      await expect(world.service.listVersions(world.actor, { id: MISSING, limit: 3 })).rejects.toMatchObject({ code: 'not_found' });
+      await expect(world.service.listVersions(world.actor, { id, limit: 3, cursor: 'x' })).rejects.toMatchObject({
+        code: 'invalid_request',
+      });
+      await expect(world.service.listVersions(world.actor, { id: MISSING, limit: 3 })).rejects.toMatchObject({
+        code: 'not_found',
+      });
     });
 
     it('makes an earlier content the present one as a new version', async () => {
@@ -231,11 +291,21 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
       world.clock.advance(100);
       const restored = await world.service.restoreVersion(world.actor, { id, version: 1 });
       expect(restored).toEqual({ ...original, version: 3, updatedAt: new Date(world.clock.now()).toISOString() });
-      expect(await versions(id)).toMatchObject([{ version: 3, current: true, size: 1, createdBy: world.actor.id }, { version: 2, size: 2 }, { version: 1, size: 1 }]);
-      expect(await world.service.restoreVersion(world.actor, { id, version: 3 }), 'the present one stays').toEqual(restored);
-      await expect(world.service.restoreVersion(world.actor, { id, version: 9 })).rejects.toMatchObject({ code: 'not_found' });
+      expect(await versions(id)).toMatchObject([
+        { version: 3, current: true, size: 1, createdBy: world.actor.id },
+        { version: 2, size: 2 },
+        { version: 1, size: 1 },
+      ]);
+      expect(await world.service.restoreVersion(world.actor, { id, version: 3 }), 'the present one stays').toEqual(
+        restored,
+      );
+      await expect(world.service.restoreVersion(world.actor, { id, version: 9 })).rejects.toMatchObject({
+        code: 'not_found',
+      });
       await world.service.trash(world.actor, { id });
-      await expect(world.service.restoreVersion(world.actor, { id, version: 1 })).rejects.toMatchObject({ code: 'conflict' });
+      await expect(world.service.restoreVersion(world.actor, { id, version: 1 })).rejects.toMatchObject({
+        code: 'conflict',
+      });
     });
   });
 

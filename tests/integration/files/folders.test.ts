@@ -57,22 +57,37 @@ describe.each(databaseKinds())('folders, on %s', (kind) => {
 
   it('finds the folders between many files of their parent, in pages', async () => {
     await world.seed(Array.from({ length: 60 }, (_, n) => ({ path: n % 10 === 5 ? `d/${n}/file` : `d/${n}.txt` })));
-    for (const limit of [1, 2, 5, 6, 7]) expect((await folders('d', limit)).map(({ name }) => name)).toEqual(['15', '25', '35', '45', '5', '55']);
+    for (const limit of [1, 2, 5, 6, 7])
+      expect((await folders('d', limit)).map(({ name }) => name)).toEqual(['15', '25', '35', '45', '5', '55']);
     const other = (await world.service.listFolders(world.actor, { folder: 'd', limit: 1 })).nextCursor as string;
-    await expect(world.service.listFolders(world.actor, { folder: '', limit: 1, cursor: other })).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(world.service.listFolders(world.actor, { folder: '', limit: 1, cursor: other })).rejects.toMatchObject(
+      { code: 'invalid_request' },
+    );
   });
 
   it('agrees with counting one by one, for any tree and page size', async () => {
     // A small alphabet around "/" in the order of bytes, and letters of one to four bytes: neighbours that a range might swallow.
-    const segment = fc.string({ unit: fc.constantFrom('-', '.', '0', 'a', '~', 'é', '\u{10ffff}', '👩'), minLength: 1, maxLength: 3 }).filter((name) => !/^\.\.?$/.test(name));
-    const tree = fc.uniqueArray(fc.array(segment, { minLength: 1, maxLength: 5 }).map((path) => path.join('/')), { maxLength: 30 });
+    const segment = fc
+      .string({ unit: fc.constantFrom('-', '.', '0', 'a', '~', 'é', '\u{10ffff}', '👩'), minLength: 1, maxLength: 3 })
+      .filter((name) => !/^\.\.?$/.test(name));
+    const tree = fc.uniqueArray(
+      fc.array(segment, { minLength: 1, maxLength: 5 }).map((path) => path.join('/')),
+      { maxLength: 30 },
+    );
     await fc.assert(
       fc.asyncProperty(tree, fc.integer({ min: 1, max: 6 }), async (paths, limit) => {
         const project = await world.addProject();
         const actor = world.keyOf(project, ['files:read']);
-        await world.seed(paths.map((path, n) => ({ path, size: n + 1 })), project);
-        const parents = new Set(['', ...paths.flatMap((path) => path.split('/').map((_, depth, all) => all.slice(0, depth).join('/')))]);
-        for (const parent of parents) expect(await folders(parent, limit, actor), parent).toEqual(counted(paths, parent));
+        await world.seed(
+          paths.map((path, n) => ({ path, size: n + 1 })),
+          project,
+        );
+        const parents = new Set([
+          '',
+          ...paths.flatMap((path) => path.split('/').map((_, depth, all) => all.slice(0, depth).join('/'))),
+        ]);
+        for (const parent of parents)
+          expect(await folders(parent, limit, actor), parent).toEqual(counted(paths, parent));
       }),
       { numRuns: 40 },
     );
@@ -81,7 +96,9 @@ describe.each(databaseKinds())('folders, on %s', (kind) => {
   it('shows nothing of other projects', async () => {
     await world.seed([{ path: 'a/b' }], await world.addProject());
     expect(await folders('')).toEqual([]);
-    await expect(folders('', 10, world.keyOf(world.projectId, ['files:write']))).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(folders('', 10, world.keyOf(world.projectId, ['files:write']))).rejects.toMatchObject({
+      code: 'forbidden',
+    });
   });
 });
 

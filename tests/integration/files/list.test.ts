@@ -2,7 +2,7 @@ import { FILE_SORTS, type File, type FileSort } from '@carcosa/contracts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/database.ts';
-import { createFileWorld, type FileWorld, listAll, listPage, pathsOf, PUBLIC_URL, type SeedFile } from './support.ts';
+import { createFileWorld, type FileWorld, listAll, listPage, PUBLIC_URL, pathsOf, type SeedFile } from './support.ts';
 
 const SORTS = FILE_SORTS.flatMap((field): FileSort[] => [field, `-${field}`]);
 const DAY = 24 * 3600_000;
@@ -20,7 +20,15 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
   });
 
   it('shows a file as the contract has it', async () => {
-    const [id] = await world.seed([{ path: 'a/ü "quoted" \\ name.txt', size: 7, tags: ['x"y', 'ä'], metadata: { deep: { a: [1, null, 'é'] } }, uploadedBy: 'key_1' }]);
+    const [id] = await world.seed([
+      {
+        path: 'a/ü "quoted" \\ name.txt',
+        size: 7,
+        tags: ['x"y', 'ä'],
+        metadata: { deep: { a: [1, null, 'é'] } },
+        uploadedBy: 'key_1',
+      },
+    ]);
     const { items } = await listPage(world);
     expect(items).toEqual([await world.service.get(world.actor, { id: id as string })]);
     expect(items[0]).toMatchObject({
@@ -69,10 +77,18 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
       fc.asyncProperty(files, fc.constantFrom(...SORTS), fc.integer({ min: 1, max: 8 }), async (seeds, sort, limit) => {
         const project = await world.addProject();
         const actor = world.keyOf(project, ['files:read']);
-        await world.seed(seeds.map(({ isTrashed, ...seed }) => ({ ...seed, deletedAt: isTrashed ? world.clock.now() : null })), project);
+        await world.seed(
+          seeds.map(({ isTrashed, ...seed }) => ({ ...seed, deletedAt: isTrashed ? world.clock.now() : null })),
+          project,
+        );
         for (const status of ['live', 'trashed']) {
           const all = (await listPage(world, { limit: 1000, status }, actor)).items;
-          expect(pathsOf(all).sort()).toEqual(seeds.filter((seed) => seed.isTrashed === (status === 'trashed')).map((seed) => seed.path).sort());
+          expect(pathsOf(all).sort()).toEqual(
+            seeds
+              .filter((seed) => seed.isTrashed === (status === 'trashed'))
+              .map((seed) => seed.path)
+              .sort(),
+          );
           expect(pathsOf(await listAll(world, { limit, sort, status }, actor))).toEqual(pathsOf(sorted(all, sort)));
         }
       }),
@@ -84,9 +100,29 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
     const now = Date.UTC(2026, 0, 1);
     const seeds: SeedFile[] = [
       { path: 'top.txt', contentType: 'text/plain', size: 10 },
-      { path: 'photos/Été 100%.png', contentType: 'image/png', size: 20, tags: ['summer', 'red'], uploadedBy: 'key_a', createdAt: now + DAY },
-      { path: 'photos/2026/IMG_1.jpg', contentType: 'image/jpeg', size: 30, tags: ['red'], uploadedBy: 'key_a', createdAt: now + 2 * DAY },
-      { path: 'photos/2026/deep/er/clip.mp4', contentType: 'video/mp4', size: 40, uploadedBy: 'key_b', createdAt: now + 3 * DAY },
+      {
+        path: 'photos/Été 100%.png',
+        contentType: 'image/png',
+        size: 20,
+        tags: ['summer', 'red'],
+        uploadedBy: 'key_a',
+        createdAt: now + DAY,
+      },
+      {
+        path: 'photos/2026/IMG_1.jpg',
+        contentType: 'image/jpeg',
+        size: 30,
+        tags: ['red'],
+        uploadedBy: 'key_a',
+        createdAt: now + 2 * DAY,
+      },
+      {
+        path: 'photos/2026/deep/er/clip.mp4',
+        contentType: 'video/mp4',
+        size: 40,
+        uploadedBy: 'key_b',
+        createdAt: now + 3 * DAY,
+      },
       { path: 'photos-old/x.png', contentType: 'image/png', size: 50, tags: ['Red'] },
       { path: 'photos/imgX1.svg', contentType: 'image/svg+xml', size: 60, deletedAt: now },
     ];
@@ -94,16 +130,36 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
       ['the top folder', { folder: '' }, ['top.txt']],
       ['a folder', { folder: 'photos' }, ['photos/Été 100%.png']],
       ['a folder written with a slash', { folder: 'photos/' }, ['photos/Été 100%.png']],
-      ['a folder and what is below', { folder: 'photos', recursive: 'true' }, ['photos/2026/IMG_1.jpg', 'photos/2026/deep/er/clip.mp4', 'photos/Été 100%.png']],
-      ['everything', { folder: '', recursive: 'true' }, ['photos-old/x.png', 'photos/2026/IMG_1.jpg', 'photos/2026/deep/er/clip.mp4', 'photos/Été 100%.png', 'top.txt']],
+      [
+        'a folder and what is below',
+        { folder: 'photos', recursive: 'true' },
+        ['photos/2026/IMG_1.jpg', 'photos/2026/deep/er/clip.mp4', 'photos/Été 100%.png'],
+      ],
+      [
+        'everything',
+        { folder: '', recursive: 'true' },
+        ['photos-old/x.png', 'photos/2026/IMG_1.jpg', 'photos/2026/deep/er/clip.mp4', 'photos/Été 100%.png', 'top.txt'],
+      ],
       ['a folder that is not there', { folder: 'photo' }, []],
       ['a type', { type: 'image/png' }, ['photos-old/x.png', 'photos/Été 100%.png']],
       ['a type in capitals', { type: 'IMAGE/PNG' }, ['photos-old/x.png', 'photos/Été 100%.png']],
       ['a family of types', { type: 'image/*' }, ['photos-old/x.png', 'photos/2026/IMG_1.jpg', 'photos/Été 100%.png']],
       ['a smallest and largest size', { minSize: 20, maxSize: 30 }, ['photos/2026/IMG_1.jpg', 'photos/Été 100%.png']],
-      ['a time from which on', { createdAfter: '2026-01-03T00:00:00Z' }, ['photos/2026/IMG_1.jpg', 'photos/2026/deep/er/clip.mp4']],
-      ['a time before which', { createdBefore: '2026-01-03T01:00:00+01:00' }, ['photos-old/x.png', 'photos/Été 100%.png', 'top.txt']],
-      ['times that no calendar has', { createdAfter: '0000-01-01T00:00:00Z', createdBefore: '9999-12-31T23:59:59.999999Z', folder: '' }, ['top.txt']],
+      [
+        'a time from which on',
+        { createdAfter: '2026-01-03T00:00:00Z' },
+        ['photos/2026/IMG_1.jpg', 'photos/2026/deep/er/clip.mp4'],
+      ],
+      [
+        'a time before which',
+        { createdBefore: '2026-01-03T01:00:00+01:00' },
+        ['photos-old/x.png', 'photos/Été 100%.png', 'top.txt'],
+      ],
+      [
+        'times that no calendar has',
+        { createdAfter: '0000-01-01T00:00:00Z', createdBefore: '9999-12-31T23:59:59.999999Z', folder: '' },
+        ['top.txt'],
+      ],
       ['a tag, exactly', { tag: 'red' }, ['photos/2026/IMG_1.jpg', 'photos/Été 100%.png']],
       ['an uploader', { uploader: 'key_b' }, ['photos/2026/deep/er/clip.mp4']],
       ['a part of the name in any case', { q: 'img' }, ['photos/2026/IMG_1.jpg']],
@@ -112,7 +168,11 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
       ['a backslash that means itself', { q: '\\' }, []],
       ['the trash', { status: 'trashed' }, ['photos/imgX1.svg']],
       ['the trash by name', { status: 'trashed', q: 'X1' }, ['photos/imgX1.svg']],
-      ['several at once', { folder: 'photos', recursive: '1', type: 'image/*', tag: 'red', uploader: 'key_a', minSize: 25, q: 'jpg' }, ['photos/2026/IMG_1.jpg']],
+      [
+        'several at once',
+        { folder: 'photos', recursive: '1', type: 'image/*', tag: 'red', uploader: 'key_a', minSize: 25, q: 'jpg' },
+        ['photos/2026/IMG_1.jpg'],
+      ],
     ];
 
     it.each(cases)('finds %s', async (_name, query, expected) => {
@@ -152,7 +212,8 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
       { sort: 'createdAt', cursor: forged(['files live createdAt', 1]) },
       { sort: 'createdAt', cursor: forged(['files live createdAt', -Number.MAX_SAFE_INTEGER, 'x']) },
     ];
-    for (const query of refused) await expect(listPage(world, query), JSON.stringify(query)).rejects.toMatchObject({ code: 'invalid_request' });
+    for (const query of refused)
+      await expect(listPage(world, query), JSON.stringify(query)).rejects.toMatchObject({ code: 'invalid_request' });
     // One that was made up well is only another place to begin.
     const far = forged(['files live createdAt', Number.MAX_SAFE_INTEGER, 'x']);
     expect(await listPage(world, { sort: 'createdAt', cursor: far })).toMatchObject({ items: [] });
@@ -166,13 +227,20 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
     await expect(listPage(world, { projectId: other })).rejects.toMatchObject({ code: 'not_found' });
     const stranger = world.keyOf(other, ['admin']);
     await expect(world.service.get(stranger, { id: mine as string })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(listPage(world, {}, world.keyOf(world.projectId, ['files:write']))).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(listPage(world, {}, world.keyOf(world.projectId, ['files:write']))).rejects.toMatchObject({
+      code: 'forbidden',
+    });
   });
 });
 
 /** As {@link pathProblem} has it, in short. */
 function isAllowed(name: string): boolean {
-  return !/[\p{Cc}/\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u.test(name) && name !== '.' && name !== '..' && name.isWellFormed();
+  return (
+    !/[\p{Cc}/\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u.test(name) &&
+    name !== '.' &&
+    name !== '..' &&
+    name.isWellFormed()
+  );
 }
 
 /** The order that PostgreSQL has, made a second time: text by bytes of UTF-8, and ties by id. */
@@ -180,6 +248,8 @@ function sorted(files: readonly File[], sort: FileSort): File[] {
   const field = sort.replace('-', '') as (typeof FILE_SORTS)[number];
   const sign = sort.startsWith('-') ? -1 : 1;
   const compare = (a: string | number, b: string | number): number =>
-    typeof a === 'number' && typeof b === 'number' ? a - b : Buffer.compare(Buffer.from(String(a)), Buffer.from(String(b)));
+    typeof a === 'number' && typeof b === 'number'
+      ? a - b
+      : Buffer.compare(Buffer.from(String(a)), Buffer.from(String(b)));
   return [...files].sort((a, b) => sign * (compare(a[field], b[field]) || compare(a.id, b.id)));
 }

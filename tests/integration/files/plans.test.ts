@@ -32,15 +32,27 @@ describe.each(databaseKinds())('plans of the list of files, on %s', (kind) => {
   afterAll(() => world.database.close());
 
   const query = (listing: Partial<FileListing>) =>
-    listFilesQuery({ projectId: world.projectId, status: 'live', sort: '-createdAt', limit: 50, ...listing }, PUBLIC_URL);
+    listFilesQuery(
+      { projectId: world.projectId, status: 'live', sort: '-createdAt', limit: 50, ...listing },
+      PUBLIC_URL,
+    );
 
   async function explain({ text, values }: { text: string; values: unknown[] }): Promise<Node[]> {
-    const { rows } = await world.db.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(`explain (analyze, timing off, format json) ${text}`, values);
+    const { rows } = await world.db.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
+      `explain (analyze, timing off, format json) ${text}`,
+      values,
+    );
     const nodes = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
     return nodes((rows[0] as { 'QUERY PLAN': [{ Plan: Node }] })['QUERY PLAN'][0].Plan);
   }
   const scanned = (plan: Node[]): number =>
-    plan.reduce((sum, node) => sum + ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Relation Name'] ? (node['Actual Loops'] ?? 1) : 0), 0);
+    plan.reduce(
+      (sum, node) =>
+        sum +
+        ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) *
+          (node['Relation Name'] ? (node['Actual Loops'] ?? 1) : 0),
+      0,
+    );
   const kinds = (plan: Node[]): string[] => plan.map((node) => node['Node Type']);
   const indexes = (plan: Node[]): string[] => plan.flatMap((node) => node['Index Name'] ?? []);
 
@@ -84,7 +96,7 @@ describe.each(databaseKinds())('plans of the list of files, on %s', (kind) => {
     ['a rare tag', { tag: 'rare' }, 1_000],
     ['a tag that is not there', { tag: 'none' }, 200],
     ['a part that all names have', { nameContains: 'IMG' }, 100],
-    ['a part that few names have', { nameContains: '_1234' }, 400],
+    ['a part that one name has', { nameContains: '_123456.' }, 400],
     ['a part that no name has', { nameContains: 'nowhere' }, 100],
     ['a range of sizes', { minSize: 40, maxSize: 45 }, 3_000],
     ['all sizes above', { minSize: 100 }, 200],
@@ -136,7 +148,8 @@ async function seedMany({ db, projectId, bucketId }: FileWorld): Promise<void> {
   );
   for (const { name } of indexes) await db.query(`drop index ${name}`);
   // In parts: a server that is slow still ends each within its time limit.
-  for (let from = 0; from < FILES; from += 20_000) await db.query(SEED, [projectId, bucketId, from, Math.min(from + 20_000, FILES) - 1, START]);
+  for (let from = 0; from < FILES; from += 20_000)
+    await db.query(SEED, [projectId, bucketId, from, Math.min(from + 20_000, FILES) - 1, START]);
   for (const { definition } of indexes) await db.query(definition);
   await db.query('vacuum analyze files');
 }

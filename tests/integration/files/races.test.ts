@@ -25,14 +25,17 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
   });
   afterEach(() => assertWhole(world));
 
-  const one = async (path: string, more: object = {}): Promise<FileId> => (await world.seed([{ path, ...more }]))[0] as FileId;
+  const one = async (path: string, more: object = {}): Promise<FileId> =>
+    (await world.seed([{ path, ...more }]))[0] as FileId;
   const ids = (n: number, path: (n: number) => string, more: object = {}) =>
     world.seed(Array.from({ length: n }, (_, index) => ({ path: path(index), ...more })));
 
   it('two or twenty moves to one path: one gets it', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const movers = await ids(20, (n) => `${round}/${n}`);
-      const results = await Promise.allSettled(movers.map((id) => world.service.update(world.actor, { id }, { path: `${round}/goal` })));
+      const results = await Promise.allSettled(
+        movers.map((id) => world.service.update(world.actor, { id }, { path: `${round}/goal` })),
+      );
       expect(codesOf(results)).toEqual([...Array(19).fill('path_taken'), 'ok'].sort());
     }
   });
@@ -67,17 +70,21 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
         ...Array.from({ length: 4 }, (_, n) => world.service.copy(world.actor, { id }, { path: `copy ${round}/${n}` })),
       ]);
       expect(purged?.status).toBe('fulfilled');
-      for (const result of copied) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'not_found' });
+      for (const result of copied)
+        if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'not_found' });
       const made = copied.filter(({ status }) => status === 'fulfilled').length;
       expect(await listAll(world, { folder: `copy ${round}` })).toHaveLength(made);
-      const { rows } = await world.db.query<{ n: number }>('select count(*)::int as n from object_deletions where size = 9');
+      const { rows } = await world.db.query<{ n: number }>(
+        'select count(*)::int as n from object_deletions where size = 9',
+      );
       // Each round's object is either due for removal, or alive because of copies.
       expect(rows[0]?.n, 'deletions so far').toBe(round + 1 - (await roundsWithCopies(round)));
     }
 
     async function roundsWithCopies(last: number): Promise<number> {
       let alive = 0;
-      for (let round = 0; round <= last; round++) if ((await listAll(world, { folder: `copy ${round}` })).length > 0) alive++;
+      for (let round = 0; round <= last; round++)
+        if ((await listAll(world, { folder: `copy ${round}` })).length > 0) alive++;
       return alive;
     }
   });
@@ -85,8 +92,12 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
   it('a purge of all that share an object gives its bytes up exactly once', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const id = await one(`shared ${round}`, { size: 3 });
-      const copies = await Promise.all(Array.from({ length: 5 }, (_, n) => world.service.copy(world.actor, { id }, { path: `${round}/${n}` })));
-      await Promise.all([id, ...copies.map((copy) => copy.id)].map((each) => world.service.purge(world.actor, { id: each })));
+      const copies = await Promise.all(
+        Array.from({ length: 5 }, (_, n) => world.service.copy(world.actor, { id }, { path: `${round}/${n}` })),
+      );
+      await Promise.all(
+        [id, ...copies.map((copy) => copy.id)].map((each) => world.service.purge(world.actor, { id: each })),
+      );
       const { rows } = await world.db.query<{ n: number }>('select count(*)::int as n from object_deletions');
       expect(rows[0]?.n).toBe(round + 1);
     }
@@ -103,7 +114,9 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
         ...(round % 2 ? [world.service.purge(world.actor, { id })] : []),
       ]);
       for (const code of codesOf(results)) expect(['ok', 'conflict', 'not_found']).toContain(code);
-      const left = [...(await listAll(world)), ...(await listAll(world, { status: 'trashed' }))].filter((file) => file.id === id);
+      const left = [...(await listAll(world)), ...(await listAll(world, { status: 'trashed' }))].filter(
+        (file) => file.id === id,
+      );
       expect(left).toHaveLength(round % 2 ? 0 : 1);
     }
   });
@@ -111,7 +124,9 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
   it('versions restored at once all count, each with a number of its own', async () => {
     const id = await one('versions', { size: 1 });
     await addVersion(world, id, 2);
-    await Promise.all(Array.from({ length: 20 }, (_, n) => world.service.restoreVersion(world.actor, { id, version: 1 + (n % 2) })));
+    await Promise.all(
+      Array.from({ length: 20 }, (_, n) => world.service.restoreVersion(world.actor, { id, version: 1 + (n % 2) })),
+    );
     const { items } = await world.service.listVersions(world.actor, { id, limit: 100 });
     expect(items.map(({ version }) => version)).toEqual(items.map((_, n) => items.length - n));
     expect(items[0]).toMatchObject({ current: true });
@@ -133,7 +148,8 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
       ];
       const answers = await Promise.all(bodies.map((body) => world.service.bulk(world.actor, body)));
       for (const { results } of answers) {
-        for (const { error } of results) expect(['path_taken', 'conflict', 'not_found', undefined]).toContain(error?.error);
+        for (const { error } of results)
+          expect(['path_taken', 'conflict', 'not_found', undefined]).toContain(error?.error);
       }
       expect(answers.at(-1)?.results.every(({ ok }) => ok)).toBe(true);
     }
@@ -143,7 +159,9 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
     const listener = new Listener({ connectionString: world.database.connectionString, logger: silentLogger });
     try {
       const told: string[] = [];
-      await listener.subscribe('carcosa_files', { notified: (payload) => told.push(...(payload as { keys: string[] }).keys) });
+      await listener.subscribe('carcosa_files', {
+        notified: (payload) => told.push(...(payload as { keys: string[] }).keys),
+      });
       const heard = async (change: () => Promise<File>): Promise<void> => {
         told.length = 0;
         const { key } = await change();
@@ -157,13 +175,18 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
       await heard(() => world.service.trash(world.actor, { id }));
       await heard(() => world.service.restore(world.actor, { id }));
       await one('taken');
-      await expect(world.service.update(world.actor, { id }, { path: 'taken' })).rejects.toMatchObject({ code: 'path_taken' });
+      await expect(world.service.update(world.actor, { id }, { path: 'taken' })).rejects.toMatchObject({
+        code: 'path_taken',
+      });
       await world.service.copy(world.actor, { id }, { path: 'copied' });
       await heard(() => world.service.purge(world.actor, { id }));
       // A thousand keys are more than one notification holds.
       const many = await ids(1000, (n) => `many/${n}`);
       told.length = 0;
-      const { results } = await world.service.bulk(world.actor, { action: 'delete', items: many.map((each) => ({ id: each })) });
+      const { results } = await world.service.bulk(world.actor, {
+        action: 'delete',
+        items: many.map((each) => ({ id: each })),
+      });
       await until(() => told.length === 1000, { what: 'all keys' });
       expect([...told].sort()).toEqual(results.map(({ file }) => file?.key).sort());
     } finally {
@@ -173,7 +196,15 @@ describe.each(databaseKinds())('changes at the same time, on %s', (kind) => {
 });
 
 const codesOf = (results: readonly PromiseSettledResult<File>[]): string[] =>
-  results.map((result) => (result.status === 'fulfilled' ? 'ok' : result.reason instanceof CarcosaError ? result.reason.code : String(result.reason))).sort();
+  results
+    .map((result) =>
+      result.status === 'fulfilled'
+        ? 'ok'
+        : result.reason instanceof CarcosaError
+          ? result.reason.code
+          : String(result.reason),
+    )
+    .sort();
 
 /** What must hold after anything: no reference without an object, no object without a reference that is not due, one file a path. */
 async function assertWhole({ db }: FileWorld): Promise<void> {
@@ -188,6 +219,8 @@ async function assertWhole({ db }: FileWorld): Promise<void> {
     union all select 'path that is not folder and name', f.id from files f
       where f.path <> case f.folder when '' then f.name else f.folder || '/' || f.name end or f.name like '%/%'`);
   expect(rows).toEqual([]);
-  const { rows: twins } = await db.query('select path from files where deleted_at is null group by project_id, tenant_id, path having count(*) > 1');
+  const { rows: twins } = await db.query(
+    'select path from files where deleted_at is null group by project_id, tenant_id, path having count(*) > 1',
+  );
   expect(pathsOf(twins as { path: string }[])).toEqual([]);
 }

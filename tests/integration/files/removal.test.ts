@@ -61,7 +61,12 @@ describe.each(databaseKinds())('what is removed later, on %s', (kind) => {
     return keys;
   }
   const remove = () => removeDueObjects({ db: world.db, stores, clock: world.clock, logger: silentLogger });
-  const due = async () => (await world.db.query<{ attempts: number; lastError: string | null }>('select attempts, last_error as "lastError" from object_deletions')).rows;
+  const due = async () =>
+    (
+      await world.db.query<{ attempts: number; lastError: string | null }>(
+        'select attempts, last_error as "lastError" from object_deletions',
+      )
+    ).rows;
 
   describe('trash', () => {
     const purge = () => purgeTrash({ transaction: world.parts.transaction, clock: world.clock });
@@ -70,8 +75,18 @@ describe.each(databaseKinds())('what is removed later, on %s', (kind) => {
       const now = world.clock.now();
       const short = await world.addProject({ trashRetentionDays: 1 });
       const none = await world.addProject({ trashRetentionDays: 0 });
-      await world.seed([{ path: 'live' }, { path: '29 days', deletedAt: now - 29 * DAY }, { path: '31 days', deletedAt: now - 31 * DAY }]);
-      await world.seed([{ path: 'half a day', deletedAt: now - DAY / 2 }, { path: '2 days', deletedAt: now - 2 * DAY }], short);
+      await world.seed([
+        { path: 'live' },
+        { path: '29 days', deletedAt: now - 29 * DAY },
+        { path: '31 days', deletedAt: now - 31 * DAY },
+      ]);
+      await world.seed(
+        [
+          { path: 'half a day', deletedAt: now - DAY / 2 },
+          { path: '2 days', deletedAt: now - 2 * DAY },
+        ],
+        short,
+      );
       await world.seed([{ path: 'now', deletedAt: now }, { path: 'live' }], none);
       expect(await purge()).toBe(3);
       const { rows } = await world.db.query<{ path: string }>('select path from files');
@@ -92,14 +107,17 @@ describe.each(databaseKinds())('what is removed later, on %s', (kind) => {
       for (let round = 0; round < 20; round++) {
         const [id] = (await world.seed([{ path: `${round}`, deletedAt: 1 }])) as [FileId];
         const [, restored] = await Promise.allSettled([purge(), world.service.restore(world.actor, { id })]);
-        if (restored.status === 'fulfilled') expect(await world.service.get(world.actor, { id })).toMatchObject({ deletedAt: null });
+        if (restored.status === 'fulfilled')
+          expect(await world.service.get(world.actor, { id })).toMatchObject({ deletedAt: null });
         else expect(restored.reason).toMatchObject({ code: 'not_found' });
       }
     });
 
     it('stops when it is told to', async () => {
       await world.seed([{ path: 'x', deletedAt: 1 }]);
-      await expect(purgeTrash({ transaction: world.parts.transaction, clock: world.clock }, { signal: AbortSignal.abort() })).rejects.toThrow();
+      await expect(
+        purgeTrash({ transaction: world.parts.transaction, clock: world.clock }, { signal: AbortSignal.abort() }),
+      ).rejects.toThrow();
       expect(await listAll(world, { status: 'trashed' })).toHaveLength(1);
     });
   });

@@ -1,7 +1,15 @@
 import { File, ListFilesQuery, type Page, type Permission, splitPath } from '@carcosa/contracts';
 import { type Database, type Queryable, transaction } from '@carcosa/database';
-import { type ApiKeyActor, FileService, type FileChangesParts } from '@carcosa/domain';
-import { type ApiKeyId, type BucketId, type FileId, IdGenerator, ManualClock, type ProjectId, systemRandom } from '@carcosa/kernel';
+import { type ApiKeyActor, type FileChangesParts, FileService } from '@carcosa/domain';
+import {
+  type ApiKeyId,
+  type BucketId,
+  type FileId,
+  IdGenerator,
+  ManualClock,
+  type ProjectId,
+  systemRandom,
+} from '@carcosa/kernel';
 import { z } from 'zod';
 import { createTestDatabase, type DatabaseKind } from '../../support/database.ts';
 
@@ -35,8 +43,14 @@ export async function createFileWorld(kind: DatabaseKind, options: { poolSize?: 
   const teamId = ids.next('team');
   const db: Queryable = database.pool;
   await db.query('insert into organizations (id, name, slug, created_at) values ($1, $1, $1, now())', [organizationId]);
-  await db.query('insert into teams (id, organization_id, name, slug, created_at) values ($1, $2, $1, $1, now())', [teamId, organizationId]);
-  await db.query(`insert into buckets (id, organization_id, name, provider, config, created_at) values ($1, $2, 'b', 'local', '{}', now())`, [bucketId, organizationId]);
+  await db.query('insert into teams (id, organization_id, name, slug, created_at) values ($1, $2, $1, $1, now())', [
+    teamId,
+    organizationId,
+  ]);
+  await db.query(
+    `insert into buckets (id, organization_id, name, provider, config, created_at) values ($1, $2, 'b', 'local', '{}', now())`,
+    [bucketId, organizationId],
+  );
   const addProject = async (settings: Record<string, unknown> = {}): Promise<ProjectId> => {
     const id = ids.next('project');
     await db.query(
@@ -67,7 +81,8 @@ export async function createFileWorld(kind: DatabaseKind, options: { poolSize?: 
     service: new FileService(parts),
     actor: keyOf(projectId, ids, ['files:read', 'files:write', 'files:delete']),
     keyOf: (project: ProjectId, permissions: Permission[]) => keyOf(project, ids, permissions),
-    seed: (files: SeedFile[], project: ProjectId = projectId) => seed({ database, clock, ids, bucketId, projectId: project }, files),
+    seed: (files: SeedFile[], project: ProjectId = projectId) =>
+      seed({ database, clock, ids, bucketId, projectId: project }, files),
   };
 }
 
@@ -142,15 +157,27 @@ export async function addVersion(world: FileWorld, id: FileId, size: number): Pr
   );
 }
 
-const PageOfFiles = z.object({ items: z.array(z.strictObject(File.shape)), nextCursor: z.string().nullable(), hasMore: z.boolean() });
+const PageOfFiles = z.object({
+  items: z.array(z.strictObject(File.shape)),
+  nextCursor: z.string().nullable(),
+  hasMore: z.boolean(),
+});
 
 /** A page of the list, held to the contract. `query` is what stands in an address. */
-export async function listPage(world: FileWorld, query: Record<string, string | number> = {}, actor = world.actor): Promise<Page<File>> {
+export async function listPage(
+  world: FileWorld,
+  query: Record<string, string | number> = {},
+  actor = world.actor,
+): Promise<Page<File>> {
   const strings = Object.fromEntries(Object.entries(query).map(([name, value]) => [name, String(value)]));
   return PageOfFiles.parse(JSON.parse(await world.service.list(actor, ListFilesQuery.parse(strings))));
 }
 
-export async function listAll(world: FileWorld, query: Record<string, string | number> = {}, actor = world.actor): Promise<File[]> {
+export async function listAll(
+  world: FileWorld,
+  query: Record<string, string | number> = {},
+  actor = world.actor,
+): Promise<File[]> {
   const items: File[] = [];
   let page = await listPage(world, query, actor);
   items.push(...page.items);

@@ -7,18 +7,27 @@ export function bulkPermission(action: BulkFilesBody['action']): Permission {
   return action === 'delete' || action === 'purge' ? 'files:delete' : 'files:write';
 }
 
-export async function bulkFiles(changes: FileChanges, scope: { projectId: ProjectId; by: string }, body: BulkFilesBody): Promise<BulkResult> {
+export async function bulkFiles(
+  changes: FileChanges,
+  scope: { projectId: ProjectId; by: string },
+  body: BulkFilesBody,
+): Promise<BulkResult> {
   const outcomes = await outcomesOf(changes, scope, body);
   const results = body.items.map(({ id }, position) => {
     const outcome = outcomes[position] ?? new CarcosaError('internal_error');
-    if (outcome instanceof CarcosaError) return { id, ok: false, error: { error: outcome.code, message: outcome.message } };
+    if (outcome instanceof CarcosaError)
+      return { id, ok: false, error: { error: outcome.code, message: outcome.message } };
     // What was purged is no file any more.
     return body.action === 'purge' ? { id, ok: true } : { id, ok: true, file: outcome };
   });
   return { results };
 }
 
-function outcomesOf(changes: FileChanges, { projectId, by }: { projectId: ProjectId; by: string }, body: BulkFilesBody): Promise<FileOutcome[]> {
+function outcomesOf(
+  changes: FileChanges,
+  { projectId, by }: { projectId: ProjectId; by: string },
+  body: BulkFilesBody,
+): Promise<FileOutcome[]> {
   switch (body.action) {
     case 'delete':
       return changes.trash(projectId, body.items);

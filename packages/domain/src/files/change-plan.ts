@@ -31,7 +31,11 @@ export interface ChangePlan {
  * which one has left is free for the next. Pure: the database then makes all of it at once.
  * @param from `live`: changes files that are there. `trashed`: takes files out of the trash; what is not in it stays as it is.
  */
-export function planChanges(from: 'live' | 'trashed', wanted: readonly WantedChange[], { held, taken }: Surroundings): ChangePlan {
+export function planChanges(
+  from: 'live' | 'trashed',
+  wanted: readonly WantedChange[],
+  { held, taken }: Surroundings,
+): ChangePlan {
   const files = new Map(held.map((file) => [file.id as string, { ...file }]));
   const owners = new Map<string, string>(taken.map((place) => [placeOf(place), 'another']));
   for (const file of held) if (file.isLive) owners.set(placeOf(file), file.id);
@@ -45,7 +49,8 @@ export function planChanges(from: 'live' | 'trashed', wanted: readonly WantedCha
       const target = targetOf({ path, rename }, file);
       const owner = owners.get(placeOf({ ...file, path: target }));
       const problem = pathProblem(target);
-      if (problem) errors.set(position, new CarcosaError('invalid_path', { message: `The path is not allowed: ${problem}.` }));
+      if (problem)
+        errors.set(position, new CarcosaError('invalid_path', { message: `The path is not allowed: ${problem}.` }));
       else if (owner !== undefined && owner !== id) errors.set(position, pathTaken(target));
       else {
         if (file.isLive) owners.delete(placeOf(file));
@@ -59,7 +64,11 @@ export function planChanges(from: 'live' | 'trashed', wanted: readonly WantedCha
 }
 
 /** The paths that decide whether the changes can be made, to be looked up before they are planned. */
-export function wantedPaths(from: 'live' | 'trashed', wanted: readonly WantedChange[], held: readonly HeldFile[]): string[] {
+export function wantedPaths(
+  from: 'live' | 'trashed',
+  wanted: readonly WantedChange[],
+  held: readonly HeldFile[],
+): string[] {
   const files = new Map(held.map((file) => [file.id as string, file]));
   const paths = wanted.flatMap((change) => {
     const file = files.get(change.id);
@@ -76,7 +85,8 @@ function targetOf({ path, rename }: Pick<WantedChange, 'path' | 'rename'>, file:
   return folder === '' ? rename : `${folder}/${rename}`;
 }
 
-export const inTrash = (): CarcosaError => new CarcosaError('conflict', { message: 'The file is in the trash; restore it first.' });
+export const inTrash = (): CarcosaError =>
+  new CarcosaError('conflict', { message: 'The file is in the trash; restore it first.' });
 
 export const pathTaken = (path: string): CarcosaError => new CarcosaError('path_taken', { details: { path } });
 
@@ -90,6 +100,7 @@ function given<Facts extends object>(facts: Facts): Partial<Facts> {
 }
 
 function givenUp(held: readonly HeldFile[], owners: ReadonlyMap<string, string>): FileId[] {
-  const isGivenUp = (file: HeldFile): boolean => file.isLive && ![undefined, file.id].includes(owners.get(placeOf(file)) as FileId);
+  const isGivenUp = (file: HeldFile): boolean =>
+    file.isLive && ![undefined, file.id].includes(owners.get(placeOf(file)) as FileId);
   return held.filter(isGivenUp).map(({ id }) => id);
 }

@@ -16,14 +16,24 @@ export function encodeCursor(list: string, values: readonly CursorValue[]): stri
  * The values of a cursor, as many and of such types as `like` has.
  * @throws CarcosaError `invalid_request` when it is damaged, or of another list or order
  */
-export function decodeCursor<const Like extends readonly CursorValue[]>(list: string, cursor: string, like: Like): Widened<Like> {
+export function decodeCursor<const Like extends readonly CursorValue[]>(
+  list: string,
+  cursor: string,
+  like: Like,
+): Widened<Like> {
   const [of, ...values] = parse(cursor);
-  const fits = of === list && values.length === like.length && values.every((value, index) => isLike(value, like[index]));
-  if (!fits) throw new CarcosaError('invalid_request', { message: 'The cursor is not one that this list, in this order, gave out.' });
+  const fits =
+    of === list && values.length === like.length && values.every((value, index) => isLike(value, like[index]));
+  if (!fits)
+    throw new CarcosaError('invalid_request', {
+      message: 'The cursor is not one that this list, in this order, gave out.',
+    });
   return values as Widened<Like>;
 }
 
-type Widened<Like extends readonly CursorValue[]> = { -readonly [Index in keyof Like]: Like[Index] extends number ? number : string };
+type Widened<Like extends readonly CursorValue[]> = {
+  -readonly [Index in keyof Like]: Like[Index] extends number ? number : string;
+};
 
 function parse(cursor: string): unknown[] {
   try {

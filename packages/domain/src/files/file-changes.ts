@@ -11,7 +11,15 @@ import {
   type Queryable,
   trashFiles,
 } from '@carcosa/database';
-import { CarcosaError, type Clock, type FileId, type IdGenerator, isId, type ProjectId, type Random } from '@carcosa/kernel';
+import {
+  CarcosaError,
+  type Clock,
+  type FileId,
+  type IdGenerator,
+  isId,
+  type ProjectId,
+  type Random,
+} from '@carcosa/kernel';
 import { inTrash, pathTaken, planChanges, type WantedChange, wantedPaths } from './change-plan.ts';
 import { newFileKey } from './file-key.ts';
 
@@ -56,7 +64,11 @@ export class FileChanges {
    * Moves and edits live files, or takes files out of the trash, as if one after the other in their order: what an item leaves is
    * free for the next. The outcome of an item is the file after all of them.
    */
-  async change(projectId: ProjectId, from: 'live' | 'trashed', wanted: readonly WantedChange[]): Promise<FileOutcome[]> {
+  async change(
+    projectId: ProjectId,
+    from: 'live' | 'trashed',
+    wanted: readonly WantedChange[],
+  ): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
     const ids = knownIds(wanted);
     const { errors, changed, unchanged } = await untilPathsHold(() =>
@@ -70,7 +82,10 @@ export class FileChanges {
       }),
     );
     this.changed([...changed.values()]);
-    return wanted.map(({ id }, position) => errors.get(position) ?? changed.get(id) ?? unchanged.get(id) ?? new CarcosaError('not_found'));
+    return wanted.map(
+      ({ id }, position) =>
+        errors.get(position) ?? changed.get(id) ?? unchanged.get(id) ?? new CarcosaError('not_found'),
+    );
   }
 
   /** Moves files to the trash; those that are there already stay as they are. */
@@ -89,7 +104,9 @@ export class FileChanges {
   /** Removes files with all their versions, from the trash or not. */
   async purge(projectId: ProjectId, wanted: readonly Target[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const purged = await transaction((tx) => purgeFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }));
+    const purged = await transaction((tx) =>
+      purgeFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }),
+    );
     this.changed([...purged.values()]);
     return wanted.map(({ id }) => purged.get(id) ?? new CarcosaError('not_found'));
   }
@@ -97,14 +114,22 @@ export class FileChanges {
   /** Makes new files of the present content of others. */
   async copy(projectId: ProjectId, by: string, wanted: readonly (Target & { path: string })[]): Promise<FileOutcome[]> {
     const { transaction, clock, ids, random, publicUrl } = this.#parts;
-    const copies = wanted.map(({ id, path }) => ({ id, path, ...splitPath(path), newId: ids.next('file'), newKey: newFileKey(random) }));
+    const copies = wanted.map(({ id, path }) => ({
+      id,
+      path,
+      ...splitPath(path),
+      newId: ids.next('file'),
+      newKey: newFileKey(random),
+    }));
     const known = copies.filter((copy): copy is FileCopy => isId('file', copy.id));
     const { made, blocked, found } = await transaction(async (tx) => {
       const { files: made, blocked } = await copyFiles(tx, known, { projectId, by, now: clock.now(), publicUrl });
       const absent = known.filter(({ newId }) => !made.has(newId) && !blocked.has(newId));
       return { made, blocked, found: await findFiles(tx, projectId, knownIds(absent), publicUrl) };
     });
-    return copies.map(({ id, path, newId }) => made.get(newId) ?? (blocked.has(newId) ? pathTaken(path) : absentSource(found.get(id))));
+    return copies.map(
+      ({ id, path, newId }) => made.get(newId) ?? (blocked.has(newId) ? pathTaken(path) : absentSource(found.get(id))),
+    );
   }
 
   /** To be called when a change of these files is committed. */
@@ -132,7 +157,8 @@ function knownIds(wanted: readonly Target[]): FileId[] {
   return [...new Set(wanted.map(({ id }) => id))].filter((id) => isId('file', id));
 }
 
-const without = (ids: readonly FileId[], done: ReadonlyMap<string, unknown>): FileId[] => ids.filter((id) => !done.has(id));
+const without = (ids: readonly FileId[], done: ReadonlyMap<string, unknown>): FileId[] =>
+  ids.filter((id) => !done.has(id));
 
 /** Repeats `work` while somebody else takes a path between its look and its write: the next look sees that it is taken. */
 async function untilPathsHold<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -1,5 +1,21 @@
-import type { File, FileSort, Folder, FileVersion, ListFilesQuery, ListFoldersQuery, ListVersionsQuery, Page } from '@carcosa/contracts';
-import { type FileListing, type FilePosition, listFiles, listFileVersions, listFolders, type Queryable } from '@carcosa/database';
+import type {
+  File,
+  FileSort,
+  FileVersion,
+  Folder,
+  ListFilesQuery,
+  ListFoldersQuery,
+  ListVersionsQuery,
+  Page,
+} from '@carcosa/contracts';
+import {
+  type FileListing,
+  type FilePosition,
+  listFiles,
+  listFileVersions,
+  listFolders,
+  type Queryable,
+} from '@carcosa/database';
 import { CarcosaError, isId } from '@carcosa/kernel';
 import type { Actor } from '../access/actor.ts';
 import { authorize, projectOf } from '../access/authorize.ts';
@@ -27,7 +43,11 @@ export class FileLists {
     const projectId = projectOf(actor, query.projectId);
     authorize(actor, 'files:read', projectId);
     const list = `files ${query.status} ${query.sort}`;
-    const { items, hasMore } = await listFiles(this.#parts.db, { ...toListing(query, list), projectId }, this.#parts.publicUrl);
+    const { items, hasMore } = await listFiles(
+      this.#parts.db,
+      { ...toListing(query, list), projectId },
+      this.#parts.publicUrl,
+    );
     const last = hasMore ? items.at(-1) : undefined;
     const nextCursor = last === undefined ? null : encodeCursor(list, positionOf(JSON.parse(last), query.sort));
     return `{"items":[${items.join(',')}],"nextCursor":${JSON.stringify(nextCursor)},"hasMore":${hasMore}}`;

@@ -13,7 +13,7 @@ import type {
   RestoreFileBody,
   UpdateFileBody,
 } from '@carcosa/contracts';
-import { findFile, lockFile, restoreFileVersion } from '@carcosa/database';
+import { findFile, holdFiles, restoreFileVersion } from '@carcosa/database';
 import { CarcosaError, type FileId, isId, type ProjectId } from '@carcosa/kernel';
 import { type Actor, actorId } from '../access/actor.ts';
 import { authorize, projectOf } from '../access/authorize.ts';
@@ -110,8 +110,8 @@ export class FileService {
     const id = fileId(target);
     const { transaction, clock, publicUrl } = this.#parts;
     const file = await transaction(async (tx) => {
-      const held = await lockFile(tx, projectId, id);
-      if (held?.trashed) throw inTrash();
+      const [held] = await holdFiles(tx, projectId, [id]);
+      if (held?.isLive === false) throw inTrash();
       const restore = { projectId, id, version: target.version, by: actorId(actor), now: clock.now() };
       return await restoreFileVersion(tx, restore, publicUrl);
     });
@@ -120,9 +120,9 @@ export class FileService {
   }
 
   /** Up to 1,000 files at once: a result for each item, in their order; one that fails does not touch the others. */
-  bulk(actor: Actor, body: BulkFilesBody, options: { projectId?: string | undefined } = {}): Promise<BulkResult> {
+  async bulk(actor: Actor, body: BulkFilesBody, options: { projectId?: string | undefined } = {}): Promise<BulkResult> {
     const projectId = allowed(actor, bulkPermission(body.action), options);
-    return bulkFiles(this.#changes, { projectId, by: actorId(actor) }, body);
+    return await bulkFiles(this.#changes, { projectId, by: actorId(actor) }, body);
   }
 }
 

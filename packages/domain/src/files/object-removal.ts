@@ -1,4 +1,10 @@
-import { claimObjectDeletions, finishObjectDeletions, type ObjectDeletion, postponeObjectDeletion, type Queryable } from '@carcosa/database';
+import {
+  claimObjectDeletions,
+  finishObjectDeletions,
+  type ObjectDeletion,
+  postponeObjectDeletion,
+  type Queryable,
+} from '@carcosa/database';
 import type { Clock, Logger, ObjectId } from '@carcosa/kernel';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 
@@ -24,7 +30,10 @@ export interface ObjectRemovalParts {
  * is tried again after a minute, then after two, four, up to a day, for ever: the row is the only trace of the bytes.
  * @returns the number of objects whose bytes are gone
  */
-export async function removeDueObjects(parts: ObjectRemovalParts, { signal }: { signal?: AbortSignal } = {}): Promise<number> {
+export async function removeDueObjects(
+  parts: ObjectRemovalParts,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<number> {
   const { db, clock } = parts;
   let removed = 0;
   for (;;) {
@@ -50,13 +59,19 @@ async function removeBatch(parts: ObjectRemovalParts, batch: readonly ObjectDele
   return gone;
 }
 
-async function removeOne({ db, stores, clock, logger }: ObjectRemovalParts, deletion: ObjectDeletion): Promise<boolean> {
+async function removeOne(
+  { db, stores, clock, logger }: ObjectRemovalParts,
+  deletion: ObjectDeletion,
+): Promise<boolean> {
   try {
     const store = await stores.storeFor(deletion.bucketId);
     await store.delete(deletion.storageKey);
     return true;
   } catch (error) {
-    logger.warn({ error, objectId: deletion.id, attempts: deletion.attempts }, 'The bytes of an object could not be removed; it is tried again later');
+    logger.warn(
+      { error, objectId: deletion.id, attempts: deletion.attempts },
+      'The bytes of an object could not be removed; it is tried again later',
+    );
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** (deletion.attempts - 1), LONGEST_PAUSE_MS);
     const reason = error instanceof Error ? error.message : String(error);
     await postponeObjectDeletion(db, deletion.id, { dueAt: clock.now() + pause, error: reason.slice(0, MAX_ERROR) });

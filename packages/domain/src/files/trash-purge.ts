@@ -15,7 +15,10 @@ export interface TrashPurgeParts {
  * `purge-trash`. Any number of processes may run it at once, and it may be ended between two batches.
  * @returns the number of files
  */
-export async function purgeTrash({ transaction, clock }: TrashPurgeParts, { signal }: { signal?: AbortSignal } = {}): Promise<number> {
+export async function purgeTrash(
+  { transaction, clock }: TrashPurgeParts,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<number> {
   const { trashRetentionDays: retentionDays } = ProjectSettings.parse({});
   let purged = 0;
   for (;;) {

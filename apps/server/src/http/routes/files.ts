@@ -37,7 +37,8 @@ const readingRoutes: Routes = (app, { files, clock }) => {
       schema: {
         tags,
         summary: 'List files',
-        description: 'In pages: pass `nextCursor` back as `cursor`, with the same `sort` and `status`. Any page costs what the first costs.',
+        description:
+          'In pages: pass `nextCursor` back as `cursor`, with the same `sort` and `status`. Any page costs what the first costs.',
         querystring: ListFilesQuery,
         response: { 200: success(page(File)) },
       },
@@ -56,7 +57,8 @@ const readingRoutes: Routes = (app, { files, clock }) => {
       schema: {
         tags,
         summary: 'List the subfolders of a folder with the files and bytes below each',
-        description: 'In the order of `name/`. A page takes the longer, the more files lie below its folders: about a second for four million.',
+        description:
+          'In the order of `name/`. A page takes the longer, the more files lie below its folders: about a second for four million.',
         querystring: ListFoldersQuery,
         response: { 200: success(page(Folder)) },
       },
@@ -68,7 +70,13 @@ const readingRoutes: Routes = (app, { files, clock }) => {
     '/api/v1/files/:id',
     {
       config: { permission: 'files:read' },
-      schema: { tags, summary: 'Read a file, also in the trash', params, querystring, response: { 200: success(File) } },
+      schema: {
+        tags,
+        summary: 'Read a file, also in the trash',
+        params,
+        querystring,
+        response: { 200: success(File) },
+      },
     },
     async (request) => answer(clock, await files.get(request.actor, { ...request.query, ...request.params })),
   );
@@ -89,7 +97,8 @@ const changingRoutes: Routes = (app, { files, clock }) => {
         response: { 200: success(File) },
       },
     },
-    async (request) => answer(clock, await files.update(request.actor, { ...request.query, ...request.params }, request.body)),
+    async (request) =>
+      answer(clock, await files.update(request.actor, { ...request.query, ...request.params }, request.body)),
   );
 
   app.delete(
@@ -99,7 +108,8 @@ const changingRoutes: Routes = (app, { files, clock }) => {
       schema: {
         tags,
         summary: 'Move a file to the trash, or purge it',
-        description: 'Answers with the file as it is in the trash; with `permanent=true`, as it was before it was purged with all its versions.',
+        description:
+          'Answers with the file as it is in the trash; with `permanent=true`, as it was before it was purged with all its versions.',
         params,
         querystring: DeleteFileQuery,
         response: { 200: success(File) },
@@ -127,7 +137,8 @@ const changingRoutes: Routes = (app, { files, clock }) => {
         response: { 200: success(File) },
       },
     },
-    async (request) => answer(clock, await files.restore(request.actor, { ...request.query, ...request.params }, request.body ?? {})),
+    async (request) =>
+      answer(clock, await files.restore(request.actor, { ...request.query, ...request.params }, request.body ?? {})),
   );
 
   app.post(
@@ -157,7 +168,8 @@ const changingRoutes: Routes = (app, { files, clock }) => {
       schema: {
         tags,
         summary: 'Delete, purge, restore, move, copy or update up to 1,000 files',
-        description: 'Each item has its own result, in the order of the request; one that fails does not touch the others.',
+        description:
+          'Each item has its own result, in the order of the request; one that fails does not touch the others.',
         querystring,
         body: BulkFilesBody,
         response: { 200: success(BulkResult) },
@@ -172,7 +184,13 @@ const versionRoutes: Routes = (app, { files, clock }) => {
     '/api/v1/files/:id/versions',
     {
       config: { permission: 'files:read' },
-      schema: { tags, summary: 'List the versions of a file, newest first', params, querystring: ListVersionsQuery, response: { 200: success(page(FileVersion)) } },
+      schema: {
+        tags,
+        summary: 'List the versions of a file, newest first',
+        params,
+        querystring: ListVersionsQuery,
+        response: { 200: success(page(FileVersion)) },
+      },
     },
     async (request) => answer(clock, await files.listVersions(request.actor, { ...request.query, ...request.params })),
   );
@@ -190,6 +208,7 @@ const versionRoutes: Routes = (app, { files, clock }) => {
         response: { 200: success(File) },
       },
     },
-    async (request) => answer(clock, await files.restoreVersion(request.actor, { ...request.query, ...request.params })),
+    async (request) =>
+      answer(clock, await files.restoreVersion(request.actor, { ...request.query, ...request.params })),
   );
 };

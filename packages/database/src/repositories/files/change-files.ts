@@ -63,7 +63,11 @@ export interface ChangeOptions {
  * Changes files that the transaction holds, each at most once, in one statement; those in the trash come out of it.
  * @throws the database's unique violation of `files_path` when another transaction took a path since it was looked at
  */
-export async function changeFiles(tx: Queryable, changes: readonly FileChange[], options: ChangeOptions): Promise<Map<string, File>> {
+export async function changeFiles(
+  tx: Queryable,
+  changes: readonly FileChange[],
+  options: ChangeOptions,
+): Promise<Map<string, File>> {
   const { givingUp, now, publicUrl } = options;
   if (changes.length === 0) return new Map();
   // The unique index looks at row after row: who leaves must be gone before who comes. No path of a file begins with "/".

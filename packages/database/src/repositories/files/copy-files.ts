@@ -35,7 +35,13 @@ export interface Copied {
 export async function copyFiles(db: Queryable, copies: readonly FileCopy[], options: CopyOptions): Promise<Copied> {
   const { projectId, by, now, publicUrl } = options;
   const input = copies.map((copy, position) => ({ ...copy, position }));
-  const { rows } = await db.query<{ id: string; file: File | null }>(COPY, [publicUrl, projectId, JSON.stringify(input), by, now]);
+  const { rows } = await db.query<{ id: string; file: File | null }>(COPY, [
+    publicUrl,
+    projectId,
+    JSON.stringify(input),
+    by,
+    now,
+  ]);
   return {
     files: new Map(rows.flatMap(({ id, file }) => (file ? [[id, file]] : []))),
     blocked: new Set(rows.flatMap(({ id, file }) => (file ? [] : [id]))),

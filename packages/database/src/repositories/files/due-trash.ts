@@ -6,7 +6,10 @@ import type { Queryable } from '../queryable.ts';
  * another transaction holds. Call it in the transaction that removes them: a file that is restored meanwhile is not among them.
  * @param retentionDays for projects that do not say
  */
-export async function lockDueTrash(db: Queryable, due: { now: number; retentionDays: number; limit: number }): Promise<FileId[]> {
+export async function lockDueTrash(
+  db: Queryable,
+  due: { now: number; retentionDays: number; limit: number },
+): Promise<FileId[]> {
   const { rows } = await db.query<{ id: FileId }>(
     `with project as (
        select p.id, to_timestamp($1::float8 / 1000)

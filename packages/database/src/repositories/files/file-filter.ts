@@ -74,7 +74,9 @@ function wordConditions({ tag, uploader, nameContains }: FileFilter, bind: Bind)
     // Both sides are lowered by the database, in its own locale, as the index on this expression was.
     ...(nameContains === undefined
       ? []
-      : [`lower(f.name collate "default") like '%' || lower(${bind(escapeLike(nameContains))} collate "default") || '%'`]),
+      : [
+          `lower(f.name collate "default") like '%' || lower(${bind(escapeLike(nameContains))} collate "default") || '%'`,
+        ]),
   ];
 }
 

@@ -13,7 +13,11 @@ export interface VersionListing {
 }
 
 /** The versions of a file, live or in the trash, newest first, at most `limit` + 1; null when the project has no such file. */
-export async function listFileVersions(db: Queryable, listing: VersionListing, publicUrl: string): Promise<FileVersion[] | null> {
+export async function listFileVersions(
+  db: Queryable,
+  listing: VersionListing,
+  publicUrl: string,
+): Promise<FileVersion[] | null> {
   const { projectId, id, limit, before } = listing;
   const { rows } = await db.query<{ versions: FileVersion[] }>({
     name: 'list_file_versions',
@@ -49,7 +53,11 @@ export interface VersionRestore {
  * Makes the content of an earlier version the present one of a live file, as a new version. Call it in a transaction that has
  * locked the file. The present version itself is left as it is. Null when there is no such version.
  */
-export async function restoreFileVersion(db: Queryable, restore: VersionRestore, publicUrl: string): Promise<File | null> {
+export async function restoreFileVersion(
+  db: Queryable,
+  restore: VersionRestore,
+  publicUrl: string,
+): Promise<File | null> {
   const { projectId, id, version, by, now } = restore;
   const { rows } = await db.query<{ file: File }>(RESTORE, [publicUrl, projectId, id, version, by, now]);
   return rows[0]?.file ?? null;

@@ -4,7 +4,12 @@ import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
 
 /** A file of the project, live or in the trash; null when there is none. */
-export async function findFile(db: Queryable, projectId: ProjectId, id: FileId, publicUrl: string): Promise<File | null> {
+export async function findFile(
+  db: Queryable,
+  projectId: ProjectId,
+  id: FileId,
+  publicUrl: string,
+): Promise<File | null> {
   const { rows } = await db.query<{ file: File }>({
     name: 'find_file',
     text: `select ${fileJson('f', '$1')} as file from files f where f.id = $3 and f.project_id = $2`,
@@ -14,24 +19,16 @@ export async function findFile(db: Queryable, projectId: ProjectId, id: FileId, 
 }
 
 /** Those of `ids` that are files of the project, live or in the trash. */
-export async function findFiles(db: Queryable, projectId: ProjectId, ids: readonly FileId[], publicUrl: string): Promise<Map<string, File>> {
+export async function findFiles(
+  db: Queryable,
+  projectId: ProjectId,
+  ids: readonly FileId[],
+  publicUrl: string,
+): Promise<Map<string, File>> {
   if (ids.length === 0) return new Map();
   const { rows } = await db.query<{ file: File }>(
     `select ${fileJson('f', '$1')} as file from files f where f.id = any($3) and f.project_id = $2`,
     [publicUrl, projectId, ids],
   );
   return new Map(rows.map(({ file }) => [file.id, file]));
-}
-
-/** Keeps a file as it is until the transaction ends. Null when the project has none with that id. */
-export async function lockFile(
-  db: Queryable,
-  projectId: ProjectId,
-  id: FileId,
-): Promise<{ path: string; folder: string; trashed: boolean } | null> {
-  const { rows } = await db.query<{ path: string; folder: string; trashed: boolean }>(
-    `select f.path, f.folder, f.deleted_at is not null as trashed from files f where f.id = $2 and f.project_id = $1 for update`,
-    [projectId, id],
-  );
-  return rows[0] ?? null;
 }

@@ -78,11 +78,19 @@ const preparedNames = new Map<string, string>();
  */
 function preparedName(listing: FileListing, text: string): string | undefined {
   const { sort, limit, folder, recursive, ...rest } = listing;
-  const isFiltered = [rest.type, rest.minSize, rest.maxSize, rest.createdAfter, rest.createdBefore, rest.tag, rest.uploader, rest.nameContains]
-    .some((value) => value !== undefined);
+  const isFiltered = [
+    rest.type,
+    rest.minSize,
+    rest.maxSize,
+    rest.createdAfter,
+    rest.createdBefore,
+    rest.tag,
+    rest.uploader,
+    rest.nameContains,
+  ].some((value) => value !== undefined);
   const isIndexedOrder = folder === undefined || (!recursive && sort.endsWith('createdAt'));
   if (isFiltered || !isIndexedOrder || listing.status === 'trashed' || !PREPARED_LIMITS.has(limit)) return undefined;
-  let name = preparedNames.get(text);
-  if (name === undefined) preparedNames.set(text, (name = `list_files_${preparedNames.size + 1}`));
+  const name = preparedNames.get(text) ?? `list_files_${preparedNames.size + 1}`;
+  preparedNames.set(text, name);
   return name;
 }

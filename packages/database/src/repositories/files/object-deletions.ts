@@ -37,7 +37,11 @@ export async function finishObjectDeletions(db: Queryable, ids: readonly ObjectI
 }
 
 /** Removing failed; it is due again at `dueAt`, in milliseconds since the epoch. */
-export async function postponeObjectDeletion(db: Queryable, id: ObjectId, failure: { dueAt: number; error: string }): Promise<void> {
+export async function postponeObjectDeletion(
+  db: Queryable,
+  id: ObjectId,
+  failure: { dueAt: number; error: string },
+): Promise<void> {
   await db.query(
     'update object_deletions set due_at = to_timestamp($2::float8 / 1000), last_error = $3 where id = $1',
     [id, failure.dueAt, failure.error],

@@ -16,13 +16,22 @@ export interface PurgeOptions {
  * `object_deletions`. Call it in a transaction: four statements, however many files.
  * @returns the files as they were
  */
-export async function purgeFiles(db: Queryable, ids: readonly FileId[], options: PurgeOptions): Promise<Map<string, File>> {
+export async function purgeFiles(
+  db: Queryable,
+  ids: readonly FileId[],
+  options: PurgeOptions,
+): Promise<Map<string, File>> {
   const { projectId, now, publicUrl } = options;
   const { rows: held } = await db.query<{ id: FileId; file: File }>(
     `select f.id, ${fileJson('f', '$1')} as file from files f where f.project_id = $2 and f.id = any($3) order by f.id for update`,
     [publicUrl, projectId, ids],
   );
-  if (held.length > 0) await removeFiles(db, held.map(({ id }) => id), now);
+  if (held.length > 0)
+    await removeFiles(
+      db,
+      held.map(({ id }) => id),
+      now,
+    );
   return new Map(held.map(({ id, file }) => [id, file]));
 }
 

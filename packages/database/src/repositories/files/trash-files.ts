@@ -12,7 +12,11 @@ export interface TrashOptions {
 }
 
 /** Moves live files to the trash, all in one statement; the others are left out. Call it in a transaction that holds them. */
-export async function trashFiles(tx: Queryable, ids: readonly FileId[], options: TrashOptions): Promise<Map<string, File>> {
+export async function trashFiles(
+  tx: Queryable,
+  ids: readonly FileId[],
+  options: TrashOptions,
+): Promise<Map<string, File>> {
   const { projectId, now, publicUrl } = options;
   const { rows } = await tx.query<{ file: File }>(TRASH, [publicUrl, projectId, ids, now]);
   return new Map(rows.map(({ file }) => [file.id, file]));
