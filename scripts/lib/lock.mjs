@@ -22,8 +22,11 @@ export async function withLock(file, what, work) {
   let said = false;
   while (!tryLock(file)) {
     if (breakIfAbandoned(file)) continue;
-    if (!said) say(`Waiting for process ${ownerOf(file) ?? '?'}, which is ${what} in this checkout…`);
-    said = true;
+    const owner = ownerOf(file);
+    if (!said && owner && owner !== process.pid) {
+      say(`Waiting for process ${owner}, which is ${what} in this checkout…`);
+      said = true;
+    }
     await pause(200);
   }
   const release = () => rmSync(file, { force: true });

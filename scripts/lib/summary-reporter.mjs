@@ -43,11 +43,11 @@ function nameOf(task) {
   return task === module ? module.relativeModuleId : `${module.relativeModuleId} > ${task.fullName}`;
 }
 
-/** The reason that the test gave; the name of what `describeWith` skipped has it in brackets. */
+/** The reason that the test gave; the name of a group that was skipped as a whole has it in brackets. */
 function reasonOf(test) {
   const result = test.result();
   if (result.note) return result.note;
   if (result.state === 'pending') return 'did not run';
   if (test.options.mode === 'todo') return 'to be written';
-  return /\((needs [^)]+)\)/.exec(test.fullName)?.[1] ?? 'gives no reason';
+  return /\(((?:needs|Debian:) [^)]+)\)/.exec(test.fullName)?.[1] ?? 'gives no reason';
 }
