@@ -15,7 +15,9 @@ export class PostgresNotifications implements Notifications {
     await this.#db.query('select pg_notify($1, $2)', [channel, JSON.stringify(payload)]);
   }
 
-  /** @param missed called when the connection was lost for a while and messages with it */
+  /**
+   * @param missed called when messages may have been lost: when listening has begun, and when the connection was lost for a while
+   */
   subscribe(channel: string, handler: (payload: Record<string, unknown>) => void, missed?: () => void): () => void {
     const subscriber = {
       notified: (payload: unknown): void => {
@@ -24,6 +26,7 @@ export class PostgresNotifications implements Notifications {
       ...(missed ? { missed } : {}),
     };
     const subscribed = this.#listener.subscribe(channel, subscriber);
+    if (missed) void subscribed.then(() => missed());
     return () => void subscribed.then((unsubscribe) => unsubscribe());
   }
 }

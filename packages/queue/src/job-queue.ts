@@ -26,7 +26,9 @@ export interface QueueConnection {
 export interface JobQueueOptions {
   connectionString: string;
   logger: Logger;
-  /** Hears what other processes announce; `missed` is called when announcements may have been lost. */
+  /**
+   * Hears what other processes announce; `missed` is called when announcements may have been lost, and once listening has begun.
+   */
   subscribe(channel: string, heard: (payload: Record<string, unknown>) => void, missed: () => void): () => void;
 }
 

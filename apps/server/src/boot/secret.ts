@@ -29,7 +29,7 @@ async function readSecret(file: string): Promise<string | null> {
 
 async function createSecret(file: string): Promise<string> {
   const secret = randomBytes(32).toString('hex');
-  const temporary = `${file}.${process.pid}.new`;
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.new`;
   const handle = await open(temporary, 'w', 0o600);
   try {
     await handle.writeFile(`${secret}\n`);

@@ -1,0 +1,156 @@
+import { JOBS, type JobName } from '@carcosa/contracts';
+import { type Database, Listener, transaction } from '@carcosa/database';
+import { silentLogger } from '@carcosa/kernel';
+import { JOBS_SCHEMA, type JobContext, JobHandlers, JobQueue } from '@carcosa/queue';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createTestDatabase, databaseKinds } from '../../support/database.ts';
+
+type Handle = (objectId: string, context: JobContext) => Promise<void>;
+
+describe.each(databaseKinds())('jobs on %s', (kind) => {
+  let database: Database;
+  const open: { queue: JobQueue; listener: Listener }[] = [];
+
+  beforeAll(async () => {
+    database = await createTestDatabase({ kind });
+  });
+  afterAll(() => database.close());
+  afterEach(async () => {
+    for (const { queue, listener } of open.splice(0)) {
+      await queue.close();
+      await listener.close();
+    }
+    await database.pool.query(`delete from ${JOBS_SCHEMA}.job where name = 'hash-object'`);
+  });
+
+  /** A node that does `hash-object` by `handle`; null only makes jobs. */
+  async function node(handle: Handle | null, counts: Partial<Record<JobName, number>> = {}): Promise<JobQueue> {
+    const listener = new Listener({ connectionString: database.connectionString, logger: silentLogger });
+    const queue = new JobQueue({
+      connectionString: database.connectionString,
+      logger: silentLogger,
+      subscribe: (channel, heard, missed) => {
+        const subscriber = { notified: (payload: unknown) => heard(payload as Record<string, unknown>), missed };
+        const subscribed = listener.subscribe(channel, subscriber);
+        void subscribed.then(() => missed());
+        return () => void subscribed.then((end) => end());
+      },
+    });
+    open.push({ queue, listener });
+    queue.start(handle && handlers(handle, counts));
+    await queue.started;
+    return queue;
+  }
+
+  function handlers(handle: Handle, counts: Partial<Record<JobName, number>>): JobHandlers {
+    const all = new JobHandlers().on('hash-object', ({ objectId }, context) => handle(objectId, context));
+    for (const name of Object.keys(JOBS) as JobName[]) {
+      if (name === 'hash-object') continue;
+      all.on(name, async () => {
+        counts[name] = (counts[name] ?? 0) + 1;
+      });
+    }
+    return all;
+  }
+
+  const states = async (): Promise<{ state: string; retries: number }[]> => {
+    const { rows } = await database.pool.query(
+      `select state::text, retry_count as retries from ${JOBS_SCHEMA}.job where name = 'hash-object'`,
+    );
+    return rows;
+  };
+
+  it('are done soon, on whichever node, woken by the announcement', async () => {
+    const done: string[] = [];
+    await node(async (id) => void done.push(id));
+    const maker = await node(null);
+    await expect.poll(states).toEqual([]);
+    const begun = performance.now();
+    await maker.enqueue(database.pool, 'hash-object', { objectId: 'a' });
+    await expect.poll(() => done, { interval: 5, timeout: 5_000 }).toEqual(['a']);
+    // Well below the ten seconds of the poll.
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    await expect.poll(async () => (await states()).map(({ state }) => state)).toEqual(['completed']);
+  });
+
+  it('exist if and only if their transaction commits', async () => {
+    const done: string[] = [];
+    const queue = await node(async (id) => void done.push(id));
+    const failing = transaction(database.pool, async (tx) => {
+      await queue.enqueue(tx, 'hash-object', { objectId: 'undone' });
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    await transaction(database.pool, (tx) => queue.enqueue(tx, 'hash-object', { objectId: 'kept' }));
+    await expect.poll(() => done).toEqual(['kept']);
+    expect(await states()).toHaveLength(1);
+  });
+
+  it('are done once by two nodes, all of many', async () => {
+    const done: string[] = [];
+    const handle: Handle = async (id) => void done.push(id);
+    const [queue] = await Promise.all([node(handle), node(handle)]);
+    const wanted = Array.from({ length: 60 }, (_, i) => `job-${i}`);
+    await Promise.all(wanted.map((objectId) => queue.enqueue(database.pool, 'hash-object', { objectId })));
+    await expect.poll(() => done.length, { timeout: 20_000 }).toBe(60);
+    expect(done.sort()).toEqual(wanted.sort());
+  });
+
+  it('that fail are kept to be tried again, later', async () => {
+    let attempts = 0;
+    const queue = await node(async () => {
+      attempts++;
+      throw new Error('the bucket is away');
+    });
+    await queue.enqueue(database.pool, 'hash-object', { objectId: 'a' });
+    await expect.poll(async () => (await states()).map(({ state }) => state)).toEqual(['retry']);
+    expect(attempts).toBe(1);
+    const { rows } = await database.pool.query(
+      `select output->>'message' as message, start_after > now() as later from ${JOBS_SCHEMA}.job where name = 'hash-object'`,
+    );
+    expect(rows).toEqual([{ message: 'the bucket is away', later: true }]);
+  });
+
+  it('that run are waited for at the end, and told when that takes too long', async () => {
+    let aborted = false;
+    let running = false;
+    const queue = await node(async (_id, { signal }) => {
+      running = true;
+      await new Promise<void>((_, reject) => {
+        signal.addEventListener('abort', () => {
+          aborted = true;
+          reject(signal.reason);
+        });
+      });
+    });
+    await queue.enqueue(database.pool, 'hash-object', { objectId: 'a' });
+    await expect.poll(() => running).toBe(true);
+    const ended = open.pop();
+    await queue.close(50);
+    await ended?.listener.close();
+    expect(aborted).toBe(true);
+    expect((await states())[0]?.state).toBe('retry');
+  });
+
+  it('on a schedule are made by one node of several', async () => {
+    const counts: Partial<Record<JobName, number>> = {};
+    await database.pool.query(`delete from ${JOBS_SCHEMA}.job where name <> 'hash-object'`);
+    await Promise.all([node(async () => {}, counts), node(async () => {}, counts), node(async () => {}, counts)]);
+    await expect.poll(() => counts).toMatchObject({ 'collect-garbage': 1, 'purge-trash': 1 });
+    const { rows } = await database.pool.query(
+      `select name, count(*)::int as n from ${JOBS_SCHEMA}.job where name <> 'hash-object' group by name order by name`,
+    );
+    expect(rows).toEqual([
+      { name: 'collect-garbage', n: 1 },
+      { name: 'purge-trash', n: 1 },
+    ]);
+  });
+
+  it('cannot be made once the queue is closed', async () => {
+    const queue = await node(null);
+    const ended = open.pop();
+    await queue.close();
+    await ended?.listener.close();
+    await expect(queue.enqueue(database.pool, 'hash-object', { objectId: 'a' })).rejects.toThrow();
+  });
+});
