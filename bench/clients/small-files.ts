@@ -8,8 +8,9 @@ import { connect, type Socket } from 'node:net';
 export type SmallFilesPlan = {
   readonly port: number;
   readonly method: string;
-  /** `{n}` is replaced by the number of the request. */
+  /** `{n}` is replaced by the number of the request, in six digits. */
   readonly path: string;
+  /** `{n}` likewise, and `{n64}` by its base64, which continues the base64 of a text whose length is a multiple of three. */
   readonly headers: Readonly<Record<string, string>>;
   readonly count: number;
   readonly size: number;
@@ -29,19 +30,18 @@ const SAMPLE_EVERY = 100;
 const plan = JSON.parse(process.argv[2] ?? '{}') as SmallFilesPlan;
 const samples: { n: number; head: string; body: string }[] = [];
 const body = randomBytes(plan.size);
+const headLines = Object.entries({ Host: `127.0.0.1:${plan.port}`, 'Content-Length': plan.size, ...plan.headers })
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
 let next = 0;
 
 /** The first 8 bytes differ in each file, so that no two have the same content. */
 function write(socket: Socket, n: number): void {
-  const lines = Object.entries(plan.headers).map(
-    ([name, value]) => `${name}: ${value.replaceAll('{n}', String(n))}\r\n`,
-  );
-  const target = plan.path.replaceAll('{n}', String(n));
+  const digits = String(n).padStart(6, '0');
+  const headers = headLines.replaceAll('{n}', digits).replaceAll('{n64}', btoa(digits));
+  const target = plan.path.replaceAll('{n}', digits);
   socket.cork();
-  socket.write(
-    `${plan.method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${plan.port}\r\nContent-Length: ${plan.size}\r\n${lines.join('')}\r\n`,
-    'latin1',
-  );
+  socket.write(`${plan.method} ${target} HTTP/1.1\r\n${headers}\r\n`, 'latin1');
   const content = Buffer.from(body);
   content.writeBigUInt64LE(BigInt(n));
   socket.write(content);

@@ -32,7 +32,7 @@ export function readConditions(directory: string): Conditions {
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: `${process.platform} ${release()}`,
-    fileSystem: output('stat', ['-f', '-c', '%T', directory]),
+    fileSystem: output('df', ['--output=fstype', directory]).split('\n').at(-1) ?? 'unknown',
     node: process.version,
     commit: output('git', ['-C', import.meta.dirname, 'rev-parse', '--short', 'HEAD']),
     loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,

@@ -19,7 +19,7 @@ export function compare(result: RoundsResult, comparison: Comparison): Line {
   const theirs = ratesOf(result, comparison.peer);
   const ratio = ours.length > 0 && theirs.length > 0 ? pairedRatio(ours, theirs) : null;
   const failure = result.failures[comparison.ours] ?? result.failures[comparison.peer];
-  const note = failure?.split('\n')[0] ?? comparison.note;
+  const note = failure?.split('\n')[0]?.slice(0, 120) ?? comparison.note;
   return {
     work: comparison.work,
     unit: comparison.unit,
