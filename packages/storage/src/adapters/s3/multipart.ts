@@ -36,6 +36,11 @@ export class Multipart {
     this.#own = !begun;
   }
 
+  /** Begins at once, so that its id can be saved before anybody writes. */
+  static async begin(api: S3Api, target: MultipartTarget): Promise<Multipart> {
+    return new Multipart(api, target, { id: await begin(api, target), etags: [] });
+  }
+
   /**
    * Continues from the first `count` of the parts that the provider holds. With `alone` false others may be sending parts still:
    * they are shut out.
@@ -65,7 +70,7 @@ export class Multipart {
 
   /** Begins with the first `count` parts of an object that a multipart upload has become. */
   static async takeApart(api: S3Api, target: MultipartTarget, object: { etag: string }, count: number): Promise<Multipart> {
-    const multipart = new Multipart(api, target, { id: await begin(api, target), etags: [] });
+    const multipart = await Multipart.begin(api, target);
     await multipart.#copyFrom(object, count);
     return multipart;
   }

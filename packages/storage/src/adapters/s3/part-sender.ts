@@ -29,7 +29,12 @@ export class PartSender {
     if (this.#sending.size >= this.#width) return false;
     const index = this.#multipart.reserve();
     const sent = this.#gate.run(() => this.#multipart.send(index, part.content()));
-    const settled: Promise<void> = sent.catch((error) => this.#fail(error)).finally(() => this.#sending.delete(settled));
+    const settled: Promise<void> = sent
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#sending.delete(settled);
+        part.release();
+      });
     this.#sending.add(settled);
     return true;
   }

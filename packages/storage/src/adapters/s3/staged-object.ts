@@ -1,7 +1,8 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { createHash, type Hash } from 'node:crypto';
 import { CarcosaError } from '@carcosa/kernel';
 import type { StagedObject, StagedRef } from '../../port.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import type { S3Api } from './client.ts';
 import { toStorageError } from './errors.ts';
 import type { Gate } from './gate.ts';
@@ -26,6 +27,7 @@ export interface StagingContext {
   /** Parts of all uploads on their way. */
   readonly gate: Gate;
   readonly parked: ParkedHashes;
+  readonly buffers: BufferPool;
 }
 
 export interface StagedStart {
@@ -153,7 +155,7 @@ export class S3StagedObject implements StagedObject {
     this.#check();
     const end = Math.min(length, this.length, HEAD_SIZE);
     if (end === 0) return new Uint8Array();
-    if (!this.#head && !this.#saved.whole && this.#part.index === 0) return this.#part.slice(0, end);
+    if (!this.#head && !this.#saved.whole && this.#part.index === 0) return this.#part.copy(0, end);
     this.#head ??= await this.#loadHead();
     return this.#head.subarray(0, end);
   }
@@ -228,9 +230,8 @@ export class S3StagedObject implements StagedObject {
   #trySendPart(): boolean {
     const part = this.#part;
     if (!this.#sender?.trySend(part)) return false;
-    // A copy: the view would hold the whole part in memory.
-    if (part.index === 0) this.#head = Buffer.from(part.slice(0, HEAD_SIZE));
-    this.#part = new PartBuffer(part.index + 1, this.#saved.partSize);
+    if (part.index === 0) this.#head = part.copy(0, HEAD_SIZE);
+    this.#part = new PartBuffer(part.index + 1, this.#saved.partSize, this.#context.buffers);
     this.#partHash = this.#hash?.copy() ?? null;
     return true;
   }
@@ -296,7 +297,7 @@ export class S3StagedObject implements StagedObject {
   #saveTail(part: PartBuffer, length: number): Promise<Segment[]> {
     const { api } = this.#context;
     const saved = part.index === partCount(this.#saved) ? this.#saved.tail : [];
-    return saveTail(api, part, saved, { length, key: this.#newObject() });
+    return part.use(() => saveTail(api, part, saved, { length, key: this.#newObject() }));
   }
 
   /** Whoever resumes may want to know the type before the parts can be read. */
@@ -332,7 +333,7 @@ export class S3StagedObject implements StagedObject {
         await this.#multipart.complete(length);
       } else {
         await putWhole(this.#context.api, this.#key, this.#part.content(), { writer: this.#writer, contentType });
-        this.#head = Buffer.from(this.#part.slice(0, HEAD_SIZE));
+        this.#head = this.#part.copy(0, HEAD_SIZE);
       }
     } catch (error) {
       throw this.#fail(error);
@@ -348,9 +349,10 @@ export class S3StagedObject implements StagedObject {
     await this.#sender?.delivered();
     const parts = partCount(saved);
     this.#multipart?.truncate(parts);
-    const part = new PartBuffer(parts, saved.partSize);
+    const part = new PartBuffer(parts, saved.partSize, this.#context.buffers);
     part.append(await loadTail(api, saved.tail, saved.length - parts * saved.partSize));
     if (parts === 0) this.#head = null;
+    this.#part.release();
     this.#part = part;
     this.#partHash = null;
   }

@@ -24,7 +24,8 @@ export async function stageObject(context: StagingContext, input: StageInput, wr
   const writer: Writer = { uploadId, generation: fence ?? 0, id: writerId };
   const partSize = choosePartSize(size, api.config.partSize);
   const single = size !== null && size <= partSize;
-  const multipart = single ? null : new Multipart(api, { key: objectKey, writer, contentType, partSize });
+  const target = { key: objectKey, writer, contentType, partSize };
+  const shared = single || size === null ? null : await Multipart.begin(api, target);
   const state: StagedState = {
     kind: 'staged',
     uploadId,
@@ -36,13 +37,14 @@ export async function stageObject(context: StagingContext, input: StageInput, wr
     writer: writerId,
     length: 0,
     single,
-    multipart: size === null ? null : ((await multipart?.id()) ?? null),
+    multipart: (await shared?.id()) ?? null,
     tail: [],
     stale: [],
     head: null,
     whole: false,
   };
-  const part = new PartBuffer(0, partSize);
+  const part = new PartBuffer(0, partSize, context.buffers);
+  const multipart = single ? null : (shared ?? new Multipart(api, target));
   return new S3StagedObject(context, { state, writer, part, multipart, hash: createHash('sha256'), head: null });
 }
 
@@ -80,7 +82,7 @@ async function openStaged(
   const bytes = await loadTail(api, tail, at.durable - start).catch(nullIfGone);
   if (!bytes) return null;
   const state = { ...saved, length: at.durable, tail };
-  const part = new PartBuffer(count, saved.partSize);
+  const part = new PartBuffer(count, saved.partSize, context.buffers);
   part.append(bytes);
   if (saved.single) return { state, part, multipart: null };
   if (saved.multipart === null) {
@@ -111,11 +113,11 @@ async function openCompleted(context: StagingContext, saved: StagedState, durabl
   const kept = partCount(saved) === count ? cutTail(saved.tail, durable - start) : [];
   const keptBytes = kept.length > 0 ? await loadTail(api, kept, durable - start).catch(nullIfGone) : null;
   if (!keptBytes && object.size === durable) {
-    return { state: { ...saved, length: durable, whole: true }, part: new PartBuffer(0, saved.partSize), multipart: null };
+    return { state: { ...saved, length: durable, whole: true }, part: new PartBuffer(0, saved.partSize, context.buffers), multipart: null };
   }
   if (object.size < (keptBytes ? start : durable)) throw new CarcosaError('not_found');
   const multipart = saved.single ? null : await Multipart.takeApart(api, target, object, count);
-  const part = new PartBuffer(count, saved.partSize);
+  const part = new PartBuffer(count, saved.partSize, context.buffers);
   const state = { ...saved, length: durable, multipart: (await multipart?.id()) ?? null, whole: false };
   if (keptBytes || durable === start) {
     if (keptBytes) part.append(keptBytes);

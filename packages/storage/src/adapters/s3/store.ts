@@ -9,6 +9,7 @@ import type {
   StagedRef,
   StageInput,
 } from '../../port.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { S3Api } from './client.ts';
 import { resolveConfig, type S3StoreConfig } from './config.ts';
 import { copyObject } from './copy.ts';
@@ -20,6 +21,9 @@ import { openBody } from './object-body.ts';
 import { ParkedHashes } from './parked-hashes.ts';
 import type { StagingContext } from './staged-object.ts';
 import { resumeObject, stageObject } from './staging.ts';
+
+/** Part buffers that are kept for the next upload: 24 MiB. */
+const SPARE_BUFFERS = 3;
 
 /** A bucket of any provider that speaks S3. */
 export class S3ObjectStore implements ObjectStore {
@@ -40,6 +44,7 @@ export class S3ObjectStore implements ObjectStore {
       layout: this.#layout,
       gate: new Gate(api.config.maxPartsInFlight),
       parked: new ParkedHashes(),
+      buffers: new BufferPool(SPARE_BUFFERS),
     };
   }
 

@@ -1,4 +1,4 @@
-import { CarcosaError } from '@carcosa/kernel';
+import { CarcosaError, isCarcosaError } from '@carcosa/kernel';
 import type { Content, Etag, ObjectHead, PutOptions, S3Api } from './client.ts';
 import { httpStatus, isPreconditionFailure } from './errors.ts';
 
@@ -50,27 +50,46 @@ export async function putWhole(
   by: { writer: Writer; contentType: string },
 ): Promise<void> {
   const options = { contentType: by.contentType, metadata: writerMetadata(by.writer) };
-  let replaces: PutOptions['replaces'] | null = 'absent';
+  let condition: Pick<PutOptions, 'replaces'> | null = { replaces: 'absent' };
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
-    try {
-      const answer = await api.put(key, content, { ...options, ...(replaces ? { replaces } : {}) });
-      if (matches(answer, content)) return;
-    } catch (error) {
-      const { cause } = error as Error;
-      if (httpStatus(cause) !== 501 && !isPreconditionFailure(cause)) throw error;
-      // 501: this provider does not know conditions on PUT.
-      if (httpStatus(cause) === 501 && replaces) {
-        replaces = null;
-        continue;
-      }
+    const result = await tryPut(api, key, content, { ...options, ...condition });
+    if (result === 'done') return;
+    if (result === 'unconditional') {
+      condition = null;
+      continue;
     }
     // Something is there: our own bytes after a lost answer, or somebody's.
     const head = await api.head(key);
-    if (head && head.size === content.bytes.length && head.md5 && matches(head, content)) return;
+    if (head && holds(head, content)) return;
     if (head && !mayReplace(head, by.writer)) throw new CarcosaError('upload_fenced');
-    if (replaces) replaces = head ? { etag: head.etag } : 'absent';
+    if (condition) condition = { replaces: head ? { etag: head.etag } : 'absent' };
   }
   throw corrupted();
+}
+
+/** One try: done, or there is something else, or this provider knows no conditions on PUT. */
+async function tryPut(
+  api: S3Api,
+  key: string,
+  content: Content,
+  options: PutOptions,
+): Promise<'done' | 'other' | 'unconditional'> {
+  try {
+    return matches(await api.put(key, content, options), content) ? 'done' : 'other';
+  } catch (error) {
+    const { cause } = error as Error;
+    if (isPreconditionFailure(cause)) return 'other';
+    if (options.replaces && httpStatus(cause) === 501) return 'unconditional';
+    if (!(isCarcosaError(error) && error.retryable)) throw error;
+    // Only the answer may have been lost.
+    const head = await api.head(key);
+    if (head && holds(head, content)) return 'done';
+    throw error;
+  }
+}
+
+function holds(head: ObjectHead, content: Content): boolean {
+  return head.md5 && head.size === content.bytes.length && matches(head, content);
 }
 
 /** Whether an object under an upload's key is that of an earlier writer, or our own. */
