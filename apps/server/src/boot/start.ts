@@ -7,6 +7,7 @@ import { Listener } from '../http/listener.ts';
 import { VERSION } from '../version.ts';
 import { jobHandlers } from '../workers/job-handlers.ts';
 import { prepareDataDirectory } from './data-directory.ts';
+import { surviveFaults } from './faults.ts';
 import { explainFailure } from './known-causes.ts';
 import { readLocalJson, writeLocalJson } from './local-json.ts';
 import { createLogger } from './log.ts';
@@ -55,6 +56,7 @@ async function bringUp(config: ServerConfig): Promise<void> {
   const local = await provision(carcosa);
   listener.handle(await buildApp(carcosa));
   carcosa.health.setReady(true);
+  surviveFaults(logger);
   stopOnSignals({ carcosa, listener });
   carcosa.queue.start(config.roles.has('worker') ? jobHandlers(carcosa) : null);
   progress.done();

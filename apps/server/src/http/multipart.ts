@@ -59,6 +59,8 @@ export function readMultipart(request: IncomingMessage): Promise<MultipartFile> 
       (file ? later : early)[name] = value;
     });
     parser.on('file', (name, stream, fileName, _encoding, contentType) => {
+      // A form that ends within the part fails it before anybody reads it.
+      stream.on('error', () => fail('The multipart form is broken or ends early.'));
       if (name !== 'file') {
         stream.resume();
         return fail(`The form has a file in the field "${name}"; send it as "file".`);
