@@ -53,7 +53,6 @@ describe.skipIf(!postgresBinaries())('a database that is stopped and started aga
           (await within(ANSWERED_WITHIN_MS, '/f', serve(server, `/f/${file.key}?nocache`))).status,
           'from a cache, or not for now',
         ).not.toBe(404);
-        expect((await server.request('/ready')).status).toBe(503);
         expect((await server.request('/health')).status, 'the process itself is alive').toBeLessThan(504);
         expect(server.running).toBe(true);
       } finally {
@@ -69,6 +68,16 @@ describe.skipIf(!postgresBinaries())('a database that is stopped and started aga
       expect((await server.api('GET', '/files')).status).toBe(200);
     },
   );
+
+  it('takes /ready back until it is there again', async () => {
+    await postgres.stop('fast');
+    try {
+      await until(async () => (await server.request('/ready')).status === 503, { what: '/ready to say no' });
+    } finally {
+      await postgres.start();
+    }
+    await until(() => isReady(server), { within: 30_000, what: '/ready' });
+  });
 
   it.each([1, 2, 3])(
     'in the middle of uploads by every door loses nothing that was acknowledged (round %i)',
@@ -95,9 +104,12 @@ describe.skipIf(!postgresBinaries())('a database that is stopped and started aga
       await until(() => acknowledged() >= moment, { what: 'some uploads' });
       await postgres.stop(random.pick(['fast', 'immediate'] as const));
       over = true;
-      await within(60_000, 'the end of all clients', Promise.all(clients));
-      expect(server.running, `seed ${random.seed}`).toBe(true);
-      await postgres.start();
+      try {
+        await within(60_000, 'the end of all clients', Promise.all(clients));
+        expect(server.running, `seed ${random.seed}: ${server.logs.slice(-3000)}`).toBe(true);
+      } finally {
+        await postgres.start();
+      }
       await until(() => isReady(server), { within: 30_000, what: '/ready' });
       await expectNothingLost(server, entries, folder);
     },
@@ -106,9 +118,12 @@ describe.skipIf(!postgresBinaries())('a database that is stopped and started aga
   it('is not there at the start of an upload and comes back before its end', async () => {
     const entry = newEntry('raw', 'comes-back', 100_000);
     await postgres.stop('fast');
-    const first = await within(ANSWERED_WITHIN_MS, 'the first try', postRaw(server, entry.bytes, { path: entry.path }));
-    expect(first.status).toBe(503);
-    await postgres.start();
+    try {
+      const again = postRaw(server, entry.bytes, { path: entry.path });
+      expect((await within(ANSWERED_WITHIN_MS, 'the first try', again)).status).toBe(503);
+    } finally {
+      await postgres.start();
+    }
     await until(async () => (await postRaw(server, entry.bytes, { path: entry.path })).status === 201, {
       within: 30_000,
       what: 'a later try',

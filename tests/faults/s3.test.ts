@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { S3StoreConfig } from '@carcosa/storage/adapters/s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { abortUnfinished, collect } from '../support/bucket-on-disk.ts';
 import { CRASH_DOORS, type CrashDoor, type Entry, newEntry, upload } from '../support/crash-ledger.ts';
 import { completeUpload, threePartSize } from '../support/direct.ts';
@@ -40,7 +40,8 @@ describe.skipIf(!gateway)('with a bucket of a real S3 server (Debian: ceph-mon c
     await proxy?.close();
   });
 
-  const sizeFor = (door: CrashDoor): number => (door === 'parts' ? multipartSize : door === 'tus' ? 21_000_000 : 300_000);
+  const sizeFor = (door: CrashDoor): number =>
+    door === 'parts' ? multipartSize : door === 'tus' ? 21_000_000 : 300_000;
 
   /** What a client does that was told of a failure: goes on where it can, sends again where it must. */
   async function tryAgain(entry: Entry): Promise<void> {
@@ -100,15 +101,27 @@ describe.skipIf(!gateway)('with a bucket of a real S3 server (Debian: ceph-mon c
 
   const always = 50;
   const FAULTS: [string, FaultRule][] = [
-    ['500 on every write', { when: writes, fault: { type: 'error', status: 500, code: 'InternalError' }, times: always }],
+    [
+      '500 on every write',
+      { when: writes, fault: { type: 'error', status: 500, code: 'InternalError' }, times: always },
+    ],
     ['503 SlowDown once', { when: writes, fault: { type: 'error', status: 503, code: 'SlowDown' } }],
-    ['503 SlowDown on every write', { when: writes, fault: { type: 'error', status: 503, code: 'SlowDown' }, times: always }],
+    [
+      '503 SlowDown on every write',
+      { when: writes, fault: { type: 'error', status: 503, code: 'SlowDown' }, times: always },
+    ],
     ['a wrong ETag', { when: ours, fault: { type: 'wrong-etag' } }],
-    ['200 with an error on complete', { when: asks.complete, fault: { type: 'error-in-200', code: 'InternalError' }, times: always }],
+    [
+      '200 with an error on complete',
+      { when: asks.complete, fault: { type: 'error-in-200', code: 'InternalError' }, times: always },
+    ],
     ['the answer to complete lost', { when: asks.complete, fault: { type: 'drop-after' } }],
     ['the answers to all completes lost', { when: asks.complete, fault: { type: 'drop-after' }, times: always }],
     ['the answer to a write lost', { when: writes, fault: { type: 'drop-after' } }],
-    ['connections that break before anything arrives', { when: asks.anything, fault: { type: 'drop-before' }, times: 2 }],
+    [
+      'connections that break before anything arrives',
+      { when: asks.anything, fault: { type: 'drop-before' }, times: 2 },
+    ],
     ['an answer to HEAD lost', { when: asks.head, fault: { type: 'drop-after' }, times: always }],
   ];
 
@@ -142,4 +155,3 @@ function writes(seen: Parameters<FaultRule['when']>[0]): boolean {
 function ours(seen: Parameters<FaultRule['when']>[0]): boolean {
   return seen.method === 'PUT' && !seen.query.has('X-Amz-Signature');
 }
-

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { abortUnfinished, expectNothingUnreferenced } from './bucket-on-disk.ts';
+import { until } from './clock.ts';
 import { concurrently } from './concurrently.ts';
 import { completeUpload, initUpload, type Multipart, partOf, putSigned, sendParts, signParts } from './direct.ts';
 import { download, expectIntact, findByPath, listAll, postForm, postRaw } from './files.ts';
@@ -22,6 +23,9 @@ export interface Entry {
   init?: InitResult;
   parts: { partNumber: number; etag: string }[];
 }
+
+/** How long a client may have to wait until the lease of a writer that died with its process has run out. */
+const LEASE_MS = 45_000;
 
 export const CRASH_DOORS = ['form', 'raw', 'tus', 'single', 'parts'] as const;
 export type CrashDoor = (typeof CRASH_DOORS)[number];
@@ -127,7 +131,7 @@ export async function uploadUntilOver(server: Server, door: CrashDoor, run: Cras
  * unfinished upload tells an honest state, goes on from there, and ends identical. Afterwards nothing is unreferenced.
  */
 export async function expectNothingLost(server: Server, entries: Entry[], folder: string): Promise<void> {
-  const listed = new Map((await listAll(server, { folder })).map((file) => [file.path, file]));
+  const listed = new Map((await listAll(server, { folder, recursive: true })).map((file) => [file.path, file]));
   await concurrently(entries, 6, async (entry) => {
     const file = listed.get(entry.path);
     if (entry.done) expect(file, `${entry.path} was acknowledged`).toBeDefined();
@@ -135,7 +139,7 @@ export async function expectNothingLost(server: Server, entries: Entry[], folder
     else await resume(server, entry);
   });
   await abortUnfinished(server);
-  await expectNothingUnreferenced(server);
+  await expectNothingUnreferenced(server, { patience: LEASE_MS });
 }
 
 async function expectWhole(server: Server, file: FileInfo, entry: Entry): Promise<void> {
@@ -146,11 +150,26 @@ async function expectWhole(server: Server, file: FileInfo, entry: Entry): Promis
   expect(sha256((await download(server, file.id)).bytes), entry.path).toBe(sha256(entry.bytes));
 }
 
+/** Goes on as every client of a retryable answer does: 423 says that the dead writer may still be alive. */
 async function resume(server: Server, entry: Entry): Promise<void> {
+  await until(
+    () =>
+      resumeOnce(server, entry).then(
+        () => true,
+        (error: Error) => {
+          if (!/answered 423/.test(error.message)) throw error;
+          return false;
+        },
+      ),
+    { within: LEASE_MS, every: 250, what: `${entry.path}: the end of a dead writer's lease` },
+  );
+  await expectIntact(server, (await findByPath(server, entry.path)) as FileInfo, entry.bytes);
+}
+
+async function resumeOnce(server: Server, entry: Entry): Promise<void> {
   if (entry.address) await resumeTus(server, entry);
   else if (entry.init) await resumeDirect(server, entry);
   else await upload(server, entry);
-  await expectIntact(server, (await findByPath(server, entry.path)) as FileInfo, entry.bytes);
 }
 
 async function resumeTus(server: Server, entry: Entry): Promise<void> {
