@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from 'node:path';
 import { withLock } from './lock.mjs';
 import { CACHE, ROOT } from './paths.mjs';
-import { exitCodeOf, runForeground } from './processes.mjs';
+import { succeeds } from './processes.mjs';
 import { KnownFailure, say } from './say.mjs';
 
 const STAMP = join(CACHE, 'build.stamp');
@@ -26,9 +26,7 @@ export async function build() {
   // Taken before: what changes while the compiler runs is stale afterwards.
   const stamp = fingerprint();
   const args = [TSC, '-b', ...(process.stderr.isTTY ? ['--pretty'] : [])];
-  const end = await runForeground(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 2, 2] });
-  if (end.signal) process.exit(exitCodeOf(end));
-  if (end.code !== 0) return false;
+  if (!(await succeeds(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 2, 2] }))) return false;
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, stamp);
   return true;

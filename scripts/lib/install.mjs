@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withLock } from './lock.mjs';
+import { runNpm } from './npm.mjs';
 import { CACHE, ROOT } from './paths.mjs';
-import { exitCodeOf, runForeground } from './processes.mjs';
 import { othersRunning } from './running.mjs';
 import { KnownFailure, say } from './say.mjs';
 
@@ -74,20 +74,10 @@ async function install() {
       `Packages have to be installed again (${why}), but ${what} from this checkout: stop that first.`,
     );
   }
-  say(`Installing packages from the lock file (${why})…`);
-  let end;
-  try {
-    // Also where NODE_ENV is production: the compiler is a development dependency.
-    end = await runForeground('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
-      cwd: ROOT,
-      stdio: ['ignore', 2, 2],
-    });
-  } catch (error) {
-    throw new KnownFailure(`npm does not start (${error.code}): install npm 10 or later and run this again.`);
-  }
-  if (end.signal || end.code === 130) process.exit(exitCodeOf(end));
-  if (end.code !== 0)
-    throw new KnownFailure('Installing failed for the reason that npm gives above: mend that and run this again.');
+  say(`Installing packages from the lock file (${why}), about half a minute…`);
+  // Also where NODE_ENV is production: the compiler is a development dependency.
+  const reason = await runNpm(['ci', '--include=dev'], ROOT);
+  if (reason !== null) throw new KnownFailure(`The packages could not be installed; npm says: ${reason}`);
   tryToWrite(STAMP, stampOfNow());
 }
 

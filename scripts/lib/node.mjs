@@ -1,6 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { runNpm } from './npm.mjs';
 import { USER_CACHE } from './paths.mjs';
 import { exitCodeOf, isAlive, runForeground } from './processes.mjs';
 import { KnownFailure, say } from './say.mjs';
@@ -28,7 +29,7 @@ const REEXECUTED = 'CARCOSA_NODE_FETCHED';
 export async function ensureNode(needed) {
   if (suffices(process.versions.node, needed)) return;
   if (process.env[REEXECUTED]) throw new KnownFailure(mend(needed, `the fetched Node is ${process.versions.node}`));
-  const node = existsSync(binary()) ? binary() : fetchNode(needed);
+  const node = existsSync(binary()) ? binary() : await fetchNode(needed);
   const env = { ...process.env, [REEXECUTED]: '1', PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` };
   let end;
   try {
@@ -58,7 +59,7 @@ function binary(home = HOME) {
 }
 
 /** Installs into a folder of its own and renames that, so that nobody ever sees half of it, however many do this at once. */
-function fetchNode(needed) {
+async function fetchNode(needed) {
   if (process.platform === 'win32') throw new KnownFailure(mend(needed));
   say(
     `Node ${process.versions.node} is too old (Carcosa needs ${needed.described}): ` +
@@ -69,50 +70,24 @@ function fetchNode(needed) {
     removeAbandoned();
     mkdirSync(temporary, { recursive: true });
     writeFileSync(join(temporary, 'package.json'), '{ "private": true }\n');
-    install(temporary, needed);
+    await install(temporary, needed);
     verify(binary(temporary), needed);
     moveIntoPlace(temporary);
   } catch (error) {
     if (error instanceof KnownFailure || !error.code) throw error;
     throw new KnownFailure(`${USER_CACHE} can not be written (${error.code}): make it writable or set XDG_CACHE_HOME.`);
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    remove(temporary);
   }
   return binary();
 }
 
-function install(folder, needed) {
+async function install(folder, needed) {
+  const args = ['install', '--prefix', folder, '--no-save', '--no-package-lock', '--ignore-scripts'];
   // Not every registry has every version for every platform: any recent one will do where the wanted one is missing.
-  const packages = [`${platformPackage()}@${FETCHED_MAJOR}`, `${platformPackage()}@>=22.18.0`];
-  let output = '';
-  for (const wanted of packages) {
-    const args = [
-      'install',
-      '--prefix',
-      folder,
-      '--no-save',
-      '--no-package-lock',
-      '--ignore-scripts',
-      '--no-audit',
-      '--no-fund',
-    ];
-    const result = spawnSync('npm', [...args, '--loglevel=error', wanted], { cwd: folder, encoding: 'utf8' });
-    if (result.error) throw new KnownFailure(mend(needed, `npm does not start: ${result.error.code}`));
-    if (result.status === 0) return;
-    output = result.stderr;
-  }
-  throw new KnownFailure(mend(needed, `npm says: ${firstErrors(output)}`));
-}
-
-/** What npm complains of, on one line. */
-export function firstErrors(output) {
-  const lines = output.split('\n').map((line) => line.replace(/^npm (error|ERR!)\s*/, '').trim());
-  return (
-    lines
-      .filter((line) => line !== '' && !line.startsWith('npm warn'))
-      .slice(0, 2)
-      .join('; ') || 'nothing'
-  );
+  const reason = await runNpm([...args, `${platformPackage()}@${FETCHED_MAJOR}`], folder);
+  if (reason === null || (await runNpm([...args, `${platformPackage()}@>=22.18.0`], folder)) === null) return;
+  throw new KnownFailure(mend(needed, `npm says: ${reason}`));
 }
 
 function verify(node, needed) {
@@ -142,6 +117,14 @@ function removeAbandoned() {
   for (const name of readdirSync(USER_CACHE)) {
     const owner = /^node-\d+\.(\d+)\.tmp$/.exec(name)?.[1];
     if (owner && !isAlive(Number(owner))) rmSync(join(USER_CACHE, name), { recursive: true, force: true });
+  }
+}
+
+function remove(folder) {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // Where it could not be made it can't be removed.
   }
 }
 

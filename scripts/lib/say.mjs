@@ -1,5 +1,17 @@
 /** A failure whose cause is known: its message is the whole of what a person needs, so no stack is shown. */
-export class KnownFailure extends Error {}
+export class KnownFailure extends Error {
+  /** What the process ends with. */
+  exitCode = 1;
+}
+
+/** Somebody asked us to stop: there is nothing to explain. */
+export class Interrupted extends KnownFailure {
+  /** @param {number} exitCode as a shell would give it: 128 and the number of the signal */
+  constructor(exitCode) {
+    super('');
+    this.exitCode = exitCode;
+  }
+}
 
 /** Prints a line of progress. Standard error, so that what a command answers stays alone on standard output. */
 export function say(line) {
@@ -7,7 +19,7 @@ export function say(line) {
 }
 
 /**
- * Runs the body of a command. A {@link KnownFailure} becomes one line and exit code 1; anything else is a defect and keeps its
+ * Runs the body of a command. A {@link KnownFailure} becomes one line and its exit code; anything else is a defect and keeps its
  * stack. A number that the body returns is the exit code.
  */
 export async function main(body) {
@@ -16,7 +28,7 @@ export async function main(body) {
     if (typeof code === 'number') process.exitCode = code;
   } catch (error) {
     if (!(error instanceof KnownFailure)) throw error;
-    say(error.message);
-    process.exitCode = 1;
+    if (error.message) say(error.message);
+    process.exitCode = error.exitCode;
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CHECKS } from './checks.mjs';
 import { CACHE, ROOT } from './paths.mjs';
 import { exitCodeOf, runForeground } from './processes.mjs';
-import { say } from './say.mjs';
+import { Interrupted, say } from './say.mjs';
 import { SUMMARY_VARIABLE } from './summary-reporter.mjs';
 
 const MINUTE_MS = 60_000;
@@ -73,7 +73,7 @@ async function runVitest(suite, args) {
       env: { ...process.env, [SUMMARY_VARIABLE]: file, CARCOSA_TEST_BUILT: '1' },
     },
   );
-  if (end.signal && !end.timedOut) process.exit(exitCodeOf(end));
+  if (end.forwarded) throw new Interrupted(exitCodeOf({ code: null, signal: end.forwarded }));
   const summary = readSummary(file);
   if (end.timedOut) summary.failed.push(`${suite}: not done after ${TIME_LIMITS_MS[suite] / MINUTE_MS} minutes`);
   else if (end.code !== 0 && summary.failed.length === 0)
