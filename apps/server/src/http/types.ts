@@ -32,8 +32,8 @@ export type Routes = (app: App, carcosa: Carcosa) => void;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the caller must be allowed. Every route says this or `public`; boot fails otherwise. */
-    permission?: Permission;
+    /** What the caller must be allowed; of several, one of them. Every route says this or `public`; boot fails otherwise. */
+    permission?: Permission | readonly Permission[];
     /** Open to everyone: `request.actor` is not set. */
     public?: true;
     /** A POST that creates and reads JSON: honours `Idempotency-Key`. Streamed bodies ask the service themselves. */

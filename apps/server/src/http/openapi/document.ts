@@ -8,7 +8,8 @@ export interface DocumentedRoute {
   /** As the router has it: `/files/:id`. */
   url: string;
   isPublic: boolean;
-  permission: string | undefined;
+  /** Of several, one is enough. */
+  permission: string | readonly string[] | undefined;
   schema: RouteSchema;
 }
 
@@ -66,7 +67,8 @@ export function openApiDocument(
 
 function operation({ method, url, isPublic, permission, schema }: DocumentedRoute): Json {
   const { tags, summary, description } = schema;
-  const needs = permission === undefined ? undefined : `Needs the permission \`${permission}\`.`;
+  const needs =
+    permission === undefined ? undefined : `Needs the permission \`${[permission].flat().join('` or `')}\`.`;
   const text = [description, needs].filter((part) => part !== undefined).join('\n\n');
   return {
     operationId: operationId(method, url),

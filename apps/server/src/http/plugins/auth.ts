@@ -21,12 +21,13 @@ export function addAuthentication(app: App, apiKeys: ApiKeyService): void {
   });
 }
 
-function requireActor(apiKeys: ApiKeyService, permission: Permission): onRequestHookHandler {
+function requireActor(apiKeys: ApiKeyService, permission: Permission | readonly Permission[]): onRequestHookHandler {
+  const sufficient: readonly Permission[] = ['admin', ...[permission].flat()];
   return (request, _reply, done) => {
     const token = tokenOf(request);
     if (token === undefined) return done(new CarcosaError('unauthenticated'));
     const admit = (actor: Actor): void => {
-      if (actor.type === 'api-key' && !actor.permissions.has(permission) && !actor.permissions.has('admin')) {
+      if (actor.type === 'api-key' && !sufficient.some((each) => actor.permissions.has(each))) {
         done(new CarcosaError('forbidden', { details: { permission } }));
         return;
       }

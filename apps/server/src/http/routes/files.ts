@@ -164,12 +164,12 @@ const changingRoutes: Routes = (app, { files, clock }) => {
   app.post(
     '/api/v1/files/bulk',
     {
-      config: { permission: 'files:write', idempotent: true },
+      config: { permission: ['files:write', 'files:delete'], idempotent: true },
       schema: {
         tags,
         summary: 'Delete, purge, restore, move, copy or update up to 1,000 files',
         description:
-          'Each item has its own result, in the order of the request; one that fails does not touch the others.',
+          'As if one after the other, each item with its own result; one that fails does not touch the others. Delete and purge need `files:delete`, the others `files:write`.',
         querystring,
         body: BulkFilesBody,
         response: { 200: success(BulkResult) },
