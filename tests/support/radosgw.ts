@@ -27,10 +27,12 @@ export interface Radosgw {
 export async function radosgw(): Promise<Radosgw | null> {
   const missing = PROGRAMS.filter((program) => !isInstalled(program));
   if (missing.length > 0) {
-    console.warn(`SKIPPED: tests against a real S3 server need ${missing.join(', ')} (Debian: ceph-mon ceph-osd radosgw ceph-common).`);
+    console.warn(
+      `SKIPPED: tests against a real S3 server need ${missing.join(', ')} (Debian: ceph-mon ceph-osd radosgw ceph-common).`,
+    );
     return null;
   }
-  const endpoint = process.env['CARCOSA_TEST_RADOSGW'] ?? (await sharedGateway());
+  const endpoint = process.env.CARCOSA_TEST_RADOSGW ?? (await sharedGateway());
   return { endpoint, bucket: (via) => makeBucket(endpoint, via ?? endpoint) };
 }
 
@@ -41,7 +43,10 @@ export async function leftoversOf(config: S3StoreConfig): Promise<string[]> {
   try {
     const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: config.bucket }));
     for (const { Key } of Uploads ?? []) names.push(`parts of ${Key}`);
-    for await (const { Contents } of paginateListObjectsV2({ client }, { Bucket: config.bucket, Prefix: '.carcosa/' })) {
+    for await (const { Contents } of paginateListObjectsV2(
+      { client },
+      { Bucket: config.bucket, Prefix: '.carcosa/' },
+    )) {
       for (const { Key } of Contents ?? []) names.push(Key ?? '');
     }
   } finally {
@@ -93,10 +98,13 @@ async function sharedGateway(): Promise<string> {
   const began = readFileSync(`/proc/${owner}/stat`, 'utf8').split(' ')[21];
   const state = path.join(tmpdir(), `carcosa-radosgw-${owner}-${began}`);
   if (!existsSync(state)) await start(state, owner);
-  const read = (name: string) => existsSync(path.join(state, name)) && readFileSync(path.join(state, name), 'utf8').trim();
+  const read = (name: string) => {
+    const file = path.join(state, name);
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
+  };
   const settled = () => {
     const failure = read('failed');
-    if (failure !== false) throw new Error(`the S3 gateway did not start: ${failure}`);
+    if (failure !== null) throw new Error(`the S3 gateway did not start: ${failure}`);
     return read('ready');
   };
   return until(settled, { within: READY_WITHIN, every: 100, what: 'the S3 gateway' });
@@ -125,5 +133,5 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(path.delimiter).some((folder) => existsSync(path.join(folder, program)));
+  return (process.env.PATH ?? '').split(path.delimiter).some((folder) => existsSync(path.join(folder, program)));
 }

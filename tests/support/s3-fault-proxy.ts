@@ -165,7 +165,8 @@ function errorXml(code: string): string {
 
 /** Requests by what they ask for. */
 export const asks = {
-  put: ({ method, key, query }: SeenRequest) => method === 'PUT' && !key.startsWith('.carcosa/') && !query.has('uploadId'),
+  put: ({ method, key, query }: SeenRequest) =>
+    method === 'PUT' && !key.startsWith('.carcosa/') && !query.has('uploadId'),
   tail: ({ method, key }: SeenRequest) => method === 'PUT' && key.startsWith('.carcosa/staging/'),
   part: ({ method, query }: SeenRequest) => method === 'PUT' && query.has('partNumber'),
   begin: ({ method, query }: SeenRequest) => method === 'POST' && query.has('uploads'),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
-import type { ObjectStore, StagedObject, StagedRef } from '@carcosa/storage/port';
 import { S3ObjectStore, type S3StoreConfig } from '@carcosa/storage/adapters/s3';
+import type { ObjectStore, StagedObject, StagedRef } from '@carcosa/storage/port';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { until, within } from '../../support/clock.ts';
 import { radosgw } from '../../support/radosgw.ts';
@@ -37,7 +37,12 @@ describe.skipIf(!gateway)('an S3 bucket that fails', () => {
   });
 
   const begin = async (bytes: Buffer, known = true) => {
-    const input = { uploadId: unique('upl'), key: `org/${unique('key')}`, size: known ? bytes.length : null, contentType };
+    const input = {
+      uploadId: unique('upl'),
+      key: `org/${unique('key')}`,
+      size: known ? bytes.length : null,
+      contentType,
+    };
     return { ...input, staged: await store.stage(input) };
   };
   const put = async (bytes: Buffer): Promise<string> => {
@@ -46,7 +51,8 @@ describe.skipIf(!gateway)('an S3 bucket that fails', () => {
     await staged.commit(key);
     return key;
   };
-  const expectContent = async (key: string, bytes: Buffer) => expect(sha256(await read(direct, key))).toBe(sha256(bytes));
+  const expectContent = async (key: string, bytes: Buffer) =>
+    expect(sha256(await read(direct, key))).toBe(sha256(bytes));
   /** As the next request of the client, once the bucket is well again. */
   const continueAndCommit = async (ref: StagedRef, key: string, bytes: Buffer, durable: number) => {
     proxy.heal();
@@ -161,7 +167,10 @@ describe.skipIf(!gateway)('an S3 bucket that fails', () => {
       ['small objects', 50, asks.put],
     ])('does not acknowledge %s that the bucket has otherwise', async (_name, length, when) => {
       const bytes = randomBytes(length);
-      proxy.inject({ when, fault: { type: 'wrong-etag' }, times: 1_000 }, { when: asks.head, fault: { type: 'wrong-etag' }, times: 1_000 });
+      proxy.inject(
+        { when, fault: { type: 'wrong-etag' }, times: 1_000 },
+        { when: asks.head, fault: { type: 'wrong-etag' }, times: 1_000 },
+      );
       const { staged } = await begin(bytes);
       const error = await failure(async () => {
         await append(staged, bytes);
@@ -223,7 +232,9 @@ describe.skipIf(!gateway)('an S3 bucket that fails', () => {
       expect(await fail(wrongKey, (other) => other.read('a'))).toMatchObject(misconfigured);
       expect(await fail({ bucket: 'none-such' }, (other) => other.probe())).toMatchObject(misconfigured);
       expect(await fail({ bucket: 'none-such' }, (other) => other.read('a'))).toMatchObject(misconfigured);
-      expect(await fail({ endpoint: 'http://127.0.0.1:1' }, (other) => other.probe())).toMatchObject({ code: 'storage_unavailable' });
+      expect(await fail({ endpoint: 'http://127.0.0.1:1' }, (other) => other.probe())).toMatchObject({
+        code: 'storage_unavailable',
+      });
       await store.probe();
       proxy.inject({ when: asks.put, fault: { type: 'error', status: 403, code: 'QuotaExceeded' } });
       expect(await failure(() => put(bytes))).toMatchObject({ code: 'storage_full' });

@@ -30,7 +30,12 @@ describe.skipIf(!gateway)('an S3 bucket at real sizes', () => {
       await staged.close();
       staged = await store.resume(staged.ref, { durable: end, takeover: false });
     }
-    expect(await partSizes(config, key, String(staged.ref['multipart']))).toEqual([8 * MIB, 8 * MIB, 8 * MIB, 3 * MIB + 5]);
+    expect(await partSizes(config, key, String(staged.ref.multipart))).toEqual([
+      8 * MIB,
+      8 * MIB,
+      8 * MIB,
+      3 * MIB + 5,
+    ]);
     expect(await staged.sha256()).toBe(sha256(bytes));
     await staged.commit(key);
     const again = await S3ObjectStore.open({ ...config, copyLimit: 9 * MIB });
@@ -61,7 +66,12 @@ describe.skipIf(!gateway)('an S3 bucket at real sizes', () => {
 
 async function partSizes(config: S3StoreConfig, key: string, uploadId: string): Promise<(number | undefined)[]> {
   const { region, endpoint, credentials } = config;
-  const client = new S3Client({ region, forcePathStyle: true, ...(endpoint ? { endpoint } : {}), ...(credentials ? { credentials } : {}) });
+  const client = new S3Client({
+    region,
+    forcePathStyle: true,
+    ...(endpoint ? { endpoint } : {}),
+    ...(credentials ? { credentials } : {}),
+  });
   const { Parts } = await client.send(new ListPartsCommand({ Bucket: config.bucket, Key: key, UploadId: uploadId }));
   client.destroy();
   return (Parts ?? []).map(({ Size }) => Size);

@@ -13,6 +13,13 @@ else {
     const config = { ...(await gateway.bucket()), partSize: 128 * KIB };
     const open = () => S3ObjectStore.open(config);
     const store = await open();
-    return { store, openAgain: open, leftovers: () => leftoversOf(config), boundary: 128 * KIB, runs: 15, close: () => store.close() };
+    return {
+      store,
+      openAgain: open,
+      leftovers: () => leftoversOf(config),
+      boundary: 128 * KIB,
+      runs: 15,
+      close: () => store.close(),
+    };
   });
 }

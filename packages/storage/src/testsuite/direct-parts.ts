@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { PartsCapability, StagedObject } from '../port.ts';
-import { expectError, freshKey, freshUploadId, type OpenBucket, readAll, sha256, someBytes, useBucket } from './harness.ts';
+import {
+  expectError,
+  freshKey,
+  freshUploadId,
+  type OpenBucket,
+  readAll,
+  sha256,
+  someBytes,
+  useBucket,
+} from './harness.ts';
 
 /** Parts of a direct upload that come through us, into a bucket that signs no addresses. */
 export function describeDirectParts(open: OpenBucket): void {
@@ -26,7 +35,8 @@ export function describeDirectParts(open: OpenBucket): void {
       const { key, staged } = await begin(bytes.length);
       const write = async (index: number, content = bytes.subarray(index * size, (index + 1) * size)) => {
         const part = await parts.openPart(staged.ref, { offset: index * size, size: content.length });
-        for (let at = 0; at < content.length; at += 50_000) await part.append(Buffer.from(content.subarray(at, at + 50_000)));
+        for (let at = 0; at < content.length; at += 50_000)
+          await part.append(Buffer.from(content.subarray(at, at + 50_000)));
         await part.finish();
         await part.close();
       };

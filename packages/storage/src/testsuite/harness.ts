@@ -48,7 +48,11 @@ export const someBytes = (length: number): Buffer => randomBytes(length);
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-export async function readAll(store: ObjectStore, key: string, range?: { start: number; end: number }): Promise<Buffer> {
+export async function readAll(
+  store: ObjectStore,
+  key: string,
+  range?: { start: number; end: number },
+): Promise<Buffer> {
   return buffer(await store.read(key, range ? { range } : {}));
 }
 

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { PresignCapability, PresignedRequest, StagedRef } from '../port.ts';
-import { expectError, freshKey, freshUploadId, type OpenBucket, outcome, put, readAll, someBytes, useBucket } from './harness.ts';
+import {
+  expectError,
+  freshKey,
+  freshUploadId,
+  type OpenBucket,
+  outcome,
+  put,
+  readAll,
+  someBytes,
+  useBucket,
+} from './harness.ts';
 
 const contentType = 'image/png';
 const expiresIn = 600;
@@ -12,7 +22,11 @@ interface Begun {
 }
 
 /** Sends a signed request as any client would. Headers that a client sets by itself are not among those that it is told. */
-function send(signed: PresignedRequest, body?: Buffer, change: { method?: string; url?: string; headers?: Record<string, string> } = {}) {
+function send(
+  signed: PresignedRequest,
+  body?: Buffer,
+  change: { method?: string; url?: string; headers?: Record<string, string> } = {},
+) {
   return fetch(change.url ?? signed.url, {
     method: change.method ?? signed.method,
     headers: { ...signed.headers, ...change.headers },
@@ -50,7 +64,10 @@ export function describePresigned(open: OpenBucket): void {
         const [part] = await presign.parts(ref);
         expect(part).toMatchObject({ partNumber: 1, size });
         await expectError(presign.finish(ref, key, [{ partNumber: 1, etag: 'f'.repeat(32) }]), 'checksum_mismatch');
-        expect(await presign.finish(ref, key, [{ partNumber: 1, etag: part?.etag ?? '' }])).toMatchObject({ key, size });
+        expect(await presign.finish(ref, key, [{ partNumber: 1, etag: part?.etag ?? '' }])).toMatchObject({
+          key,
+          size,
+        });
         expect((await readAll(bucket().store, key)).equals(bytes)).toBe(true);
         expect((await bucket().leftovers()).filter((name) => name.includes(uploadId))).toEqual([]);
       }
@@ -118,7 +135,10 @@ export function describePresigned(open: OpenBucket): void {
       };
       const replaced = await upload(2, someBytes(size));
       const [four, two, one] = await Promise.all([upload(4), upload(2), upload(1)]);
-      await expectError(presign.finish(ref, key, [one, two, { partNumber: 3, etag: two.etag }, four]), 'upload_incomplete');
+      await expectError(
+        presign.finish(ref, key, [one, two, { partNumber: 3, etag: two.etag }, four]),
+        'upload_incomplete',
+      );
       const three = await upload(3);
       const held = await presign.parts(ref);
       expect(held.map(({ partNumber, size: bytesHeld }) => [partNumber, bytesHeld])).toEqual([

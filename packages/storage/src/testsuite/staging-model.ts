@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObjectStore, StagedObject, StagedRef } from '../port.ts';
-import { appendAll, type BucketHarness, freshKey, freshUploadId, type OpenBucket, readAll, sha256, someBytes, useBucket } from './harness.ts';
+import {
+  appendAll,
+  type BucketHarness,
+  freshKey,
+  freshUploadId,
+  type OpenBucket,
+  readAll,
+  sha256,
+  someBytes,
+  useBucket,
+} from './harness.ts';
 
 /** One thing that happens to an upload. Shares are of the whole size. */
 type Step =
@@ -15,11 +25,24 @@ type Step =
 
 const share = fc.double({ min: 0, max: 0.6, noNaN: true });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('append' as const), share, chunk: fc.constantFrom(1_000, 65_536, 1_000_000) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant('append' as const),
+      share,
+      chunk: fc.constantFrom(1_000, 65_536, 1_000_000),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('mistake' as const), share }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('sync' as const), lazy: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('resume' as const), elsewhere: fc.boolean(), takeover: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('head' as const), length: fc.integer({ min: 0, max: 20_000 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('resume' as const), elsewhere: fc.boolean(), takeover: fc.boolean() }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('head' as const), length: fc.integer({ min: 0, max: 20_000 }) }),
+  },
 );
 
 /** Any story of one upload ends with exactly its bytes. */
@@ -33,7 +56,12 @@ export function describeStagingModel(open: OpenBucket): void {
         fc.integer({ min: 0, max: largest }),
         fc.constantFrom(0, 1, boundary - 1, boundary, boundary + 1, 2 * boundary, 2 * boundary + 1),
       );
-      const story = fc.record({ size, known: fc.boolean(), steps: fc.array(step, { maxLength: 14 }), synced: fc.boolean() });
+      const story = fc.record({
+        size,
+        known: fc.boolean(),
+        steps: fc.array(step, { maxLength: 14 }),
+        synced: fc.boolean(),
+      });
       await fc.assert(
         fc.asyncProperty(story, async ({ size, known, steps, synced }) => {
           const other = await bucket().openAgain();
@@ -60,7 +88,12 @@ class Tale {
   #row: { ref: StagedRef; offset: number };
   #fence = 1;
 
-  private constructor(harness: BucketHarness, other: ObjectStore, upload: { content: Buffer; key: string; known: boolean }, staged: StagedObject) {
+  private constructor(
+    harness: BucketHarness,
+    other: ObjectStore,
+    upload: { content: Buffer; key: string; known: boolean },
+    staged: StagedObject,
+  ) {
     this.#harness = harness;
     this.#other = other;
     this.#content = upload.content;
@@ -72,7 +105,13 @@ class Tale {
 
   static async begin(harness: BucketHarness, other: ObjectStore, content: Buffer, known: boolean): Promise<Tale> {
     const key = freshKey();
-    const input = { uploadId: freshUploadId(), key, size: known ? content.length : null, contentType: 'text/plain', fence: 1 };
+    const input = {
+      uploadId: freshUploadId(),
+      key,
+      size: known ? content.length : null,
+      contentType: 'text/plain',
+      fence: 1,
+    };
     const staged = await harness.store.stage(input);
     const tale = new Tale(harness, other, { content, key, known }, staged);
     // Whoever resumes needs something durable to find.
@@ -111,7 +150,8 @@ class Tale {
       await former.commit(this.#key).catch(() => {});
       await former.close();
     }
-    for (const store of [this.#harness.store, this.#other]) expect((await readAll(store, this.#key)).equals(content)).toBe(true);
+    for (const store of [this.#harness.store, this.#other])
+      expect((await readAll(store, this.#key)).equals(content)).toBe(true);
   }
 
   async #mistake(share: number): Promise<void> {
@@ -138,7 +178,11 @@ class Tale {
     const store = elsewhere ? this.#other : this.#harness.store;
     const { ref, offset } = this.#row;
     this.#fence += 1;
-    this.#staged = await store.resume(JSON.parse(JSON.stringify(ref)), { durable: offset, takeover, fence: this.#fence });
+    this.#staged = await store.resume(JSON.parse(JSON.stringify(ref)), {
+      durable: offset,
+      takeover,
+      fence: this.#fence,
+    });
     expect(this.#staged.length).toBe(offset);
     this.#save(offset);
     if (!takeover) return;

@@ -62,22 +62,27 @@ export class S3Api {
 
   async put(key: string, content: Content, options: PutOptions = {}): Promise<Etag> {
     const { replaces } = options;
-    const answer = await this.#ask(this.client.send(
-      new this.sdk.PutObjectCommand({
-        ...this.at(key),
-        Body: content.bytes,
-        ContentMD5: content.md5,
-        ContentLength: content.bytes.length,
-        ContentType: options.contentType,
-        Metadata: options.metadata,
-        ...(replaces === 'absent' ? { IfNoneMatch: '*' } : replaces ? { IfMatch: replaces.etag } : {}),
-      })));
+    const answer = await this.#ask(
+      this.client.send(
+        new this.sdk.PutObjectCommand({
+          ...this.at(key),
+          Body: content.bytes,
+          ContentMD5: content.md5,
+          ContentLength: content.bytes.length,
+          ContentType: options.contentType,
+          Metadata: options.metadata,
+          ...(replaces === 'absent' ? { IfNoneMatch: '*' } : replaces ? { IfMatch: replaces.etag } : {}),
+        }),
+      ),
+    );
     return this.#etag(answer);
   }
 
   async head(key: string): Promise<ObjectHead | null> {
     try {
-      const answer = await this.#ask(this.client.send(new this.sdk.HeadObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' })));
+      const answer = await this.#ask(
+        this.client.send(new this.sdk.HeadObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' })),
+      );
       // A checksum of checksums of parts ("…-3") says nothing that a client could compare.
       const sha256 = answer.ChecksumSHA256?.includes('-') ? undefined : answer.ChecksumSHA256;
       return {
@@ -95,7 +100,10 @@ export class S3Api {
   }
 
   /** Opens an object, or an inclusive range of it. `size` is what the body should hold. */
-  async get(key: string, options: { range?: { start: number; end: number }; etag?: string; signal?: AbortSignal } = {}) {
+  async get(
+    key: string,
+    options: { range?: { start: number; end: number }; etag?: string; signal?: AbortSignal } = {},
+  ) {
     const { range, etag, signal } = options;
     const command = new this.sdk.GetObjectCommand({
       ...this.at(key),
@@ -120,8 +128,11 @@ export class S3Api {
   async *list(prefix: string): AsyncGenerator<{ key: string; size: number; lastModified: number; etag: string }> {
     let token: string | undefined;
     do {
-      const page = await this.#ask(this.client.send(
-        new this.sdk.ListObjectsV2Command({ Bucket: this.config.bucket, Prefix: prefix, ContinuationToken: token })));
+      const page = await this.#ask(
+        this.client.send(
+          new this.sdk.ListObjectsV2Command({ Bucket: this.config.bucket, Prefix: prefix, ContinuationToken: token }),
+        ),
+      );
       for (const { Key, Size, LastModified, ETag } of page.Contents ?? []) {
         if (Key) yield { key: Key, size: Size ?? 0, lastModified: LastModified?.getTime() ?? 0, etag: unquote(ETag) };
       }
@@ -131,40 +142,53 @@ export class S3Api {
 
   /** Asks for nothing but whether we may. @throws CarcosaError `storage_misconfigured`, `storage_unavailable` */
   async probe(): Promise<void> {
-    await this.#ask(this.client.send(new this.sdk.ListObjectsV2Command({ Bucket: this.config.bucket, Prefix: this.config.prefix, MaxKeys: 1 })));
+    await this.#ask(
+      this.client.send(
+        new this.sdk.ListObjectsV2Command({ Bucket: this.config.bucket, Prefix: this.config.prefix, MaxKeys: 1 }),
+      ),
+    );
   }
 
   /** Returns the copy's ETag. `etag`: only while the source has it (not all providers heed that). */
   async copy(from: string, to: string, options: { etag?: string; replaces?: 'absent' } = {}): Promise<string> {
-    const answer = await this.#ask(this.client.send(
-      new this.sdk.CopyObjectCommand({
-        ...this.at(to),
-        CopySource: this.#source(from),
-        ...(options.etag ? { CopySourceIfMatch: `"${options.etag}"` } : {}),
-        ...(options.replaces ? { IfNoneMatch: '*' } : {}),
-      })));
+    const answer = await this.#ask(
+      this.client.send(
+        new this.sdk.CopyObjectCommand({
+          ...this.at(to),
+          CopySource: this.#source(from),
+          ...(options.etag ? { CopySourceIfMatch: `"${options.etag}"` } : {}),
+          ...(options.replaces ? { IfNoneMatch: '*' } : {}),
+        }),
+      ),
+    );
     return unquote(answer.CopyObjectResult?.ETag);
   }
 
   async createMultipart(key: string, options: Omit<PutOptions, 'replaces'> = {}): Promise<string> {
-    const answer = await this.#ask(this.client.send(
-      new this.sdk.CreateMultipartUploadCommand({
-        ...this.at(key),
-        ContentType: options.contentType,
-        Metadata: options.metadata,
-      })));
+    const answer = await this.#ask(
+      this.client.send(
+        new this.sdk.CreateMultipartUploadCommand({
+          ...this.at(key),
+          ContentType: options.contentType,
+          Metadata: options.metadata,
+        }),
+      ),
+    );
     if (!answer.UploadId) throw new TypeError('The provider gave no id for a multipart upload.');
     return answer.UploadId;
   }
 
   async uploadPart(key: string, uploadId: string, number: number, content: Content): Promise<Etag> {
-    const answer = await this.#ask(this.client.send(
-      new this.sdk.UploadPartCommand({
-        ...this.part(key, uploadId, number),
-        Body: content.bytes,
-        ContentMD5: content.md5,
-        ContentLength: content.bytes.length,
-      })));
+    const answer = await this.#ask(
+      this.client.send(
+        new this.sdk.UploadPartCommand({
+          ...this.part(key, uploadId, number),
+          Body: content.bytes,
+          ContentMD5: content.md5,
+          ContentLength: content.bytes.length,
+        }),
+      ),
+    );
     return this.#etag(answer);
   }
 
@@ -175,13 +199,16 @@ export class S3Api {
     number: number,
     source: { key: string; etag: string; start: number; end: number },
   ): Promise<string> {
-    const answer = await this.#ask(this.client.send(
-      new this.sdk.UploadPartCopyCommand({
-        ...this.part(key, uploadId, number),
-        CopySource: this.#source(source.key),
-        CopySourceIfMatch: `"${source.etag}"`,
-        CopySourceRange: `bytes=${source.start}-${source.end}`,
-      })));
+    const answer = await this.#ask(
+      this.client.send(
+        new this.sdk.UploadPartCopyCommand({
+          ...this.part(key, uploadId, number),
+          CopySource: this.#source(source.key),
+          CopySourceIfMatch: `"${source.etag}"`,
+          CopySourceRange: `bytes=${source.start}-${source.end}`,
+        }),
+      ),
+    );
     return unquote(answer.CopyPartResult?.ETag);
   }
 
@@ -191,8 +218,11 @@ export class S3Api {
     let marker: string | undefined;
     try {
       do {
-        const page = await this.#ask(this.client.send(
-          new this.sdk.ListPartsCommand({ ...this.at(key), UploadId: uploadId, PartNumberMarker: marker })));
+        const page = await this.#ask(
+          this.client.send(
+            new this.sdk.ListPartsCommand({ ...this.at(key), UploadId: uploadId, PartNumberMarker: marker }),
+          ),
+        );
         for (const { PartNumber, ETag, Size } of page.Parts ?? []) {
           parts.push({ number: PartNumber ?? 0, etag: unquote(ETag), size: Size ?? 0 });
         }
@@ -205,17 +235,22 @@ export class S3Api {
   }
 
   async completeMultipart(key: string, uploadId: string, parts: { number: number; etag: string }[]): Promise<Etag> {
-    const answer = await this.#ask(this.client.send(
-      new this.sdk.CompleteMultipartUploadCommand({
-        ...this.at(key),
-        UploadId: uploadId,
-        MultipartUpload: { Parts: parts.map(({ number, etag }) => ({ PartNumber: number, ETag: `"${etag}"` })) },
-      })));
+    const answer = await this.#ask(
+      this.client.send(
+        new this.sdk.CompleteMultipartUploadCommand({
+          ...this.at(key),
+          UploadId: uploadId,
+          MultipartUpload: { Parts: parts.map(({ number, etag }) => ({ PartNumber: number, ETag: `"${etag}"` })) },
+        }),
+      ),
+    );
     return this.#etag(answer);
   }
 
   async abortMultipart(key: string, uploadId: string): Promise<void> {
-    await this.#ask(this.client.send(new this.sdk.AbortMultipartUploadCommand({ ...this.at(key), UploadId: uploadId }))).catch(nullIfGone);
+    await this.#ask(
+      this.client.send(new this.sdk.AbortMultipartUploadCommand({ ...this.at(key), UploadId: uploadId })),
+    ).catch(nullIfGone);
   }
 
   /** Ids of the unfinished multipart uploads of exactly that key. */
@@ -223,8 +258,11 @@ export class S3Api {
     const ids: string[] = [];
     let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | null = {};
     while (markers) {
-      const page: Sdk.ListMultipartUploadsCommandOutput = await this.#ask(this.client.send(
-        new this.sdk.ListMultipartUploadsCommand({ Bucket: this.config.bucket, Prefix: key, ...markers })));
+      const page: Sdk.ListMultipartUploadsCommandOutput = await this.#ask(
+        this.client.send(
+          new this.sdk.ListMultipartUploadsCommand({ Bucket: this.config.bucket, Prefix: key, ...markers }),
+        ),
+      );
       for (const { Key, UploadId } of page.Uploads ?? []) if (Key === key && UploadId) ids.push(UploadId);
       markers = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : null;
     }

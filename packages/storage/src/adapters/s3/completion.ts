@@ -49,7 +49,8 @@ export async function completeAll(api: S3Api, key: string, id: string): Promise<
       return;
     } catch (error) {
       // A part that came meanwhile makes the list wrong for some providers.
-      const again = isCarcosaError(error) && (error.retryable || ['checksum_mismatch', 'not_found'].includes(error.code));
+      const again =
+        isCarcosaError(error) && (error.retryable || ['checksum_mismatch', 'not_found'].includes(error.code));
       if (!again || tries === MAX_TRIES) throw error;
     }
   }

@@ -43,7 +43,9 @@ export function resolveConfig(config: S3StoreConfig) {
   if (!config.bucket) throw new CarcosaError('configuration_invalid', { message: 'An S3 bucket needs a name.' });
   for (const address of [config.endpoint, config.publicEndpoint]) {
     if (address !== undefined && !/^https?:$/.test(URL.parse(address)?.protocol ?? '')) {
-      throw new CarcosaError('configuration_invalid', { message: `"${address}" is not the http(s) address of an S3 provider.` });
+      throw new CarcosaError('configuration_invalid', {
+        message: `"${address}" is not the http(s) address of an S3 provider.`,
+      });
     }
   }
   return {

@@ -25,7 +25,9 @@ export async function copyParts(
 ): Promise<string[]> {
   const gate = new Gate(WIDTH);
   return Promise.all(
-    rangesOf(shape).map((range, index) => gate.run(() => api.copyPart(target.key, target.id, index + 1, { ...source, ...range }))),
+    rangesOf(shape).map((range, index) =>
+      gate.run(() => api.copyPart(target.key, target.id, index + 1, { ...source, ...range })),
+    ),
   );
 }
 

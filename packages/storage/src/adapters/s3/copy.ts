@@ -20,10 +20,18 @@ export async function copyObject(api: S3Api, from: string, to: string, id: strin
     return;
   }
   const partSize = Math.min(api.config.copyLimit, source.size > 9_000 * COPY_PART ? LARGE_COPY_PART : COPY_PART);
-  const upload = await api.createMultipart(to, { contentType: source.contentType, metadata: writerMetadata({ uploadId: id }) });
+  const upload = await api.createMultipart(to, {
+    contentType: source.contentType,
+    metadata: writerMetadata({ uploadId: id }),
+  });
   try {
     const count = Math.ceil(source.size / partSize);
-    const etags = await copyParts(api, { key: from, etag: source.etag }, { key: to, id: upload }, { count, partSize, size: source.size });
+    const etags = await copyParts(
+      api,
+      { key: from, etag: source.etag },
+      { key: to, id: upload },
+      { count, partSize, size: source.size },
+    );
     const parts = etags.map((etag, index) => ({ number: index + 1, etag }));
     await completeOnce(api, { key: to, id: upload, parts, uploadId: id, size: source.size });
   } catch (error) {

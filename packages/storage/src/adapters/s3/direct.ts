@@ -1,10 +1,10 @@
 import { CarcosaError } from '@carcosa/kernel';
 import type { ObjectStat, PresignCapability, PresignedRequest, ReceivedPart, StagedRef } from '../../port.ts';
 import type { S3Api } from './client.ts';
+import { completeOnce } from './completion.ts';
 import { connect } from './connection.ts';
 import { httpStatus } from './errors.ts';
 import type { Layout } from './layout.ts';
-import { completeOnce } from './completion.ts';
 import { writerMetadata } from './verified-put.ts';
 
 const MIB = 1024 * 1024;
@@ -37,23 +37,41 @@ export class DirectUploads implements PresignCapability {
     this.#signer = publicEndpoint === endpoint ? api.client : connect(api.sdk, api.config, publicEndpoint);
   }
 
-  async signPut(input: { ref: StagedRef; size: number; contentType: string; expiresIn: number }): Promise<PresignedRequest> {
+  async signPut(input: {
+    ref: StagedRef;
+    size: number;
+    contentType: string;
+    expiresIn: number;
+  }): Promise<PresignedRequest> {
     const { getSignedUrl } = await loadSigner();
     const { uploadId } = parseDirectState(input.ref);
     const at = this.#api.at(this.#layout.incoming(uploadId));
-    const command = new this.#api.sdk.PutObjectCommand({ ...at, ContentLength: input.size, ContentType: input.contentType });
+    const command = new this.#api.sdk.PutObjectCommand({
+      ...at,
+      ContentLength: input.size,
+      ContentType: input.contentType,
+    });
     // Content-Length is signed too, but clients set it themselves, and browsers let nobody else do it.
     const url = await getSignedUrl(this.#signer, command, signing(input.expiresIn, 'content-type', 'content-length'));
     return { method: 'PUT', url, headers: { 'content-type': input.contentType } };
   }
 
-  async signPart(input: { ref: StagedRef; partNumber: number; size: number; expiresIn: number }): Promise<PresignedRequest> {
+  async signPart(input: {
+    ref: StagedRef;
+    partNumber: number;
+    size: number;
+    expiresIn: number;
+  }): Promise<PresignedRequest> {
     const { getSignedUrl } = await loadSigner();
     const { key, multipart } = parseDirectState(input.ref);
     if (multipart === null) throw new CarcosaError('internal_error', { message: 'This upload has no parts.' });
     const part = this.#api.part(this.#layout.object(key), multipart, input.partNumber);
     const command = new this.#api.sdk.UploadPartCommand({ ...part, ContentLength: input.size });
-    return { method: 'PUT', url: await getSignedUrl(this.#signer, command, signing(input.expiresIn, 'content-length')), headers: {} };
+    return {
+      method: 'PUT',
+      url: await getSignedUrl(this.#signer, command, signing(input.expiresIn, 'content-length')),
+      headers: {},
+    };
   }
 
   async signGet(input: {
@@ -96,7 +114,8 @@ export class DirectUploads implements PresignCapability {
 
   async finish(ref: StagedRef, key: string, parts: { partNumber: number; etag: string }[]): Promise<ObjectStat> {
     const state = parseDirectState(ref);
-    if (state.key !== key) throw new CarcosaError('internal_error', { message: 'An upload ends under the key that it began with.' });
+    if (state.key !== key)
+      throw new CarcosaError('internal_error', { message: 'An upload ends under the key that it began with.' });
     if (state.multipart === null) await this.#finishSingle(state, parts[0]?.etag);
     else await this.#finishMultipart(state, state.multipart, parts);
     const made = await this.#api.head(this.#layout.object(key));
@@ -125,7 +144,9 @@ export class DirectUploads implements PresignCapability {
     if (copied === etag) return;
     // Not every provider heeds the condition on the source: another PUT came in between.
     await this.#api.delete(target);
-    throw new CarcosaError('conflict', { message: 'The bytes were sent once more while the upload was being completed.' });
+    throw new CarcosaError('conflict', {
+      message: 'The bytes were sent once more while the upload was being completed.',
+    });
   }
 
   /** Returns the ETag of what lies under the target afterwards. */

@@ -32,9 +32,21 @@ const MISCONFIGURED = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'EPROTO',
 ]);
-const FULL = new Set(['QuotaExceeded', 'InsufficientCapacity', 'InsufficientStorage', 'XMinioStorageFull', 'StorageFull']);
+const FULL = new Set([
+  'QuotaExceeded',
+  'InsufficientCapacity',
+  'InsufficientStorage',
+  'XMinioStorageFull',
+  'StorageFull',
+]);
 const GONE = new Set(['NoSuchKey', 'NoSuchUpload', 'NotFound']);
-const CORRUPT = new Set(['BadDigest', 'InvalidDigest', 'InvalidPart', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch']);
+const CORRUPT = new Set([
+  'BadDigest',
+  'InvalidDigest',
+  'InvalidPart',
+  'XAmzContentSHA256Mismatch',
+  'XAmzContentChecksumMismatch',
+]);
 
 /** The provider's word for what went wrong, such as "NoSuchKey", else the socket's, such as "ECONNRESET". */
 export function providerCode(error: unknown): string {
@@ -80,7 +92,9 @@ function unavailable(error: unknown, code: string, status: number | undefined): 
   const refused = status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
   const retryAfter = Number((error as ProviderError).$response?.headers?.['retry-after']);
   return new CarcosaError('storage_unavailable', {
-    message: refused ? `The bucket refuses a request (${code}).` : `The bucket does not answer at present (${code}); retry later.`,
+    message: refused
+      ? `The bucket refuses a request (${code}).`
+      : `The bucket does not answer at present (${code}); retry later.`,
     retryable: !refused,
     ...(retryAfter > 0 ? { retryAfter } : {}),
     cause: error,

@@ -16,7 +16,8 @@ export class Layout {
   /** @throws CarcosaError `invalid_path` for a key that we did not make, or that is reserved */
   object(key: string): string {
     assertStorageKey(key);
-    if (key.startsWith(INTERNAL)) throw new CarcosaError('invalid_path', { message: `Keys below "${INTERNAL}" are reserved.` });
+    if (key.startsWith(INTERNAL))
+      throw new CarcosaError('invalid_path', { message: `Keys below "${INTERNAL}" are reserved.` });
     return this.prefix + key;
   }
 

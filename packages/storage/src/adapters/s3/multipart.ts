@@ -69,7 +69,12 @@ export class Multipart {
   }
 
   /** Begins with the first `count` parts of an object that a multipart upload has become. */
-  static async takeApart(api: S3Api, target: MultipartTarget, object: { etag: string }, count: number): Promise<Multipart> {
+  static async takeApart(
+    api: S3Api,
+    target: MultipartTarget,
+    object: { etag: string },
+    count: number,
+  ): Promise<Multipart> {
     const multipart = await Multipart.begin(api, target);
     await multipart.#copyFrom(object, count);
     return multipart;
@@ -99,7 +104,9 @@ export class Multipart {
 
   async send(index: number, content: Content): Promise<void> {
     const id = await this.id();
-    this.#etags[index] = await sendVerified(content, () => this.#api.uploadPart(this.#target.key, id, index + 1, content));
+    this.#etags[index] = await sendVerified(content, () =>
+      this.#api.uploadPart(this.#target.key, id, index + 1, content),
+    );
   }
 
   /** Takes back all parts from `count` on. */

@@ -83,7 +83,8 @@ export class PartBuffer {
   #reserve(length: number): void {
     if (length <= this.#bytes.length) return;
     const small = Math.max(length, 4 * this.#bytes.length);
-    const grown = small <= Math.min(SMALL_SIZE, this.#limit) ? Buffer.allocUnsafeSlow(small) : this.#pool.take(this.#limit);
+    const grown =
+      small <= Math.min(SMALL_SIZE, this.#limit) ? Buffer.allocUnsafeSlow(small) : this.#pool.take(this.#limit);
     grown.set(this.slice(0));
     this.#bytes = grown;
   }

@@ -24,6 +24,7 @@ export function partsInFlight(partSize: number): number {
 export function assertPartNumber(number: number): void {
   if (number <= MAX_PARTS) return;
   throw new CarcosaError('payload_too_large', {
-    message: 'The upload has more parts than the bucket takes; declare its length at the start, so that larger ones are chosen.',
+    message:
+      'The upload has more parts than the bucket takes; declare its length at the start, so that larger ones are chosen.',
   });
 }

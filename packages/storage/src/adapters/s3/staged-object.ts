@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer';
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { CarcosaError } from '@carcosa/kernel';
 import type { StagedObject, StagedRef } from '../../port.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -10,12 +10,14 @@ import type { Layout } from './layout.ts';
 import type { Multipart } from './multipart.ts';
 import { openBody } from './object-body.ts';
 import type { ParkedHashes } from './parked-hashes.ts';
-import { contentOf, PartBuffer } from './part-buffer.ts';
+import { PartBuffer } from './part-buffer.ts';
 import { PartSender } from './part-sender.ts';
 import { partsInFlight } from './part-size.ts';
-import { partCount, type Segment, type StagedState } from './staged-state.ts';
-import { loadTail, saveTail } from './tail.ts';
-import { putWhole, sendVerified, type Writer } from './verified-put.ts';
+import { RunningHash } from './running-hash.ts';
+import { SmallObjects } from './small-objects.ts';
+import { partCount, type StagedState } from './staged-state.ts';
+import { loadTail } from './tail.ts';
+import { putWhole, type Writer } from './verified-put.ts';
 
 /** First bytes that are kept where the provider cannot be asked for them: enough to recognize any type. */
 const HEAD_SIZE = 16 * 1024;
@@ -52,19 +54,15 @@ export class S3StagedObject implements StagedObject {
   readonly #writer: Writer;
   readonly #multipart: Multipart | null;
   readonly #sender: PartSender | null;
+  readonly #objects: SmallObjects;
   /** Whether others have written before. */
   readonly #resumed: boolean;
   /** As of the last sync: what the upload's row may refer to. */
   #saved: StagedState;
   #length: number;
   #part: PartBuffer;
-  #hash: Hash | null;
-  /** The hash as of `#saved`. */
-  #savedHash: Hash | null;
-  /** The hash as of the beginning of the part; `null` also for a part that another writer began. */
-  #partHash: Hash | null = null;
+  readonly #hash: RunningHash;
   #head: Buffer | null;
-  #objectsPut = 0;
   /**
    * Small objects that only states before the one that we began with refer to. The upload's row is known to hold no older one;
    * whether it holds what is saved from now on, nobody here knows.
@@ -79,13 +77,13 @@ export class S3StagedObject implements StagedObject {
     this.#context = context;
     this.#writer = start.writer;
     this.#multipart = start.multipart;
-    this.#sender = start.multipart && new PartSender(start.multipart, context.gate, partsInFlight(start.state.partSize));
+    this.#sender =
+      start.multipart && new PartSender(start.multipart, context.gate, partsInFlight(start.state.partSize));
+    this.#objects = new SmallObjects(context.api, context.layout.staging(start.state.uploadId), start.writer.id);
     this.#saved = start.state;
     this.#length = start.state.length;
     this.#part = start.part;
-    this.#hash = start.hash;
-    this.#savedHash = start.hash?.copy() ?? null;
-    this.#partHash = start.part.length === 0 ? this.#savedHash : null;
+    this.#hash = new RunningHash(start.hash, start.part.length === 0);
     this.#head = start.head;
     this.#resumed = start.state.writer !== start.writer.id;
     this.#removable = [...start.state.stale];
@@ -99,9 +97,12 @@ export class S3StagedObject implements StagedObject {
     return this.#length;
   }
 
-  /** A begin of a multipart upload whose answer was lost was sent again: the first one is still there. */
+  /**
+   * A begin of a multipart upload whose answer was lost was sent again: the first one is still there. A former writer may put one
+   * more small object.
+   */
   get mayLeaveTraces(): boolean {
-    return this.#multipart?.hasBegun ?? false;
+    return this.#resumed || (this.#multipart?.hasBegun ?? false);
   }
 
   append(chunk: Uint8Array): Promise<void> | undefined {
@@ -121,13 +122,16 @@ export class S3StagedObject implements StagedObject {
     const saved = this.#saved;
     if (length === this.length) return;
     if (length > this.length || length < saved.length || (length < this.#partStart && length !== saved.length)) {
-      throw new CarcosaError('internal_error', { message: 'An upload can be cut back to its last synced offset only.' });
+      throw new CarcosaError('internal_error', {
+        message: 'An upload can be cut back to its last synced offset only.',
+      });
     }
-    if (length < this.#partStart) await this.#returnToSaved();
+    const otherPart = length < this.#partStart;
+    if (otherPart) await this.#returnToSaved();
     else this.#part.truncate(length - this.#partStart);
     this.#length = length;
-    if (length === saved.length) this.#hash = this.#savedHash?.copy() ?? null;
-    else this.#hash = this.#partHash?.copy().update(this.#part.slice(0)) ?? null;
+    if (length === saved.length) this.#hash.returnToSaved(otherPart);
+    else this.#hash.returnToPart(this.#part.slice(0));
   }
 
   sync(options: { lazy?: boolean } = {}): Promise<number> {
@@ -139,15 +143,12 @@ export class S3StagedObject implements StagedObject {
   async sha256(): Promise<string> {
     await this.#syncing;
     this.#check();
-    if (!this.#hash) {
+    if (!this.#hash.isKnown) {
       // Parts can be read only once they are put together. Nothing refers to the key yet.
       await this.#finish();
-      const hash = createHash('sha256');
-      for await (const chunk of await openBody(this.#context.api, this.#key)) hash.update(chunk);
-      this.#hash = hash;
-      this.#savedHash = hash.copy();
+      await this.#hash.readFrom(await openBody(this.#context.api, this.#key));
     }
-    return this.#hash.copy().digest('hex');
+    return this.#hash.digest();
   }
 
   async head(length: number): Promise<Uint8Array> {
@@ -162,15 +163,16 @@ export class S3StagedObject implements StagedObject {
 
   async commit(key: string): Promise<void> {
     if (key !== this.#saved.key) {
-      throw new CarcosaError('internal_error', { message: 'An upload is committed under the key that it was staged for.' });
+      throw new CarcosaError('internal_error', {
+        message: 'An upload is committed under the key that it was staged for.',
+      });
     }
     if (this.#committed) return;
     await this.#syncing;
     this.#check();
     await this.#finish();
     this.#committed = true;
-    // What is left lies where nobody looks, and goes with the upload's `discard` at the latest.
-    await this.#removeStaging().catch(() => {});
+    await this.#objects.removeAll(this.#saved, this.#resumed);
     await this.close();
   }
 
@@ -212,7 +214,7 @@ export class S3StagedObject implements StagedObject {
     while (taken < chunk.length && (!this.#part.full || this.#trySendPart())) {
       const rest = taken === 0 ? chunk : chunk.subarray(taken);
       const fitting = this.#part.append(rest);
-      this.#hash?.update(fitting === rest.length ? rest : rest.subarray(0, fitting));
+      this.#hash.update(fitting === rest.length ? rest : rest.subarray(0, fitting));
       this.#length += fitting;
       taken += fitting;
     }
@@ -232,7 +234,7 @@ export class S3StagedObject implements StagedObject {
     if (!this.#sender?.trySend(part)) return false;
     if (part.index === 0) this.#head = part.copy(0, HEAD_SIZE);
     this.#part = new PartBuffer(part.index + 1, this.#saved.partSize, this.#context.buffers);
-    this.#partHash = this.#hash?.copy() ?? null;
+    this.#hash.beginPart();
     return true;
   }
 
@@ -250,35 +252,35 @@ export class S3StagedObject implements StagedObject {
     const unfinished = lazy && !this.#part.full && this.length !== this.#saved.size;
     const length = unfinished ? this.#partStart : this.length;
     if (length <= this.#saved.length) return this.#saved.length;
-    const hash = (unfinished ? this.#partHash : this.#hash)?.copy() ?? null;
+    const mark = this.#hash.mark(unfinished ? 'part' : 'now');
     try {
       if (!this.#sender && length === this.#saved.size) await this.#finish();
       else this.#saved = await this.#save(length);
-      this.#savedHash = hash;
+      this.#hash.save(mark);
     } catch (error) {
       throw this.#fail(error);
     }
     return length;
   }
 
-  /** Puts the first `length` bytes on stable storage: all that there are now, or all before this part. More may be appended meanwhile. */
+  /** Puts the first `length` bytes on stable storage: all that there are now, or all before this part. More may come meanwhile. */
   async #save(length: number): Promise<StagedState> {
     const part = this.#part;
     const before = this.#saved;
     const last = length === before.size;
-    const tailLength = length - this.#partStart;
-    const sendIt = this.#sender !== null && tailLength > 0 && (last || part.full);
+    const rest = length - this.#partStart;
+    const sendIt = this.#sender !== null && rest > 0 && (last || part.full);
     if (sendIt) await this.#sendPart(part);
-    const parts = sendIt ? part.index + 1 : part.index;
+    const needsHead = !before.head && !last && (sendIt || part.index > 0);
+    const savedTail = part.index === partCount(before) ? before.tail : [];
     const removable = this.#removable.splice(0);
     const [tail, head, multipart] = await Promise.all([
-      sendIt || tailLength === 0 ? [] : this.#saveTail(part, tailLength),
-      parts > 0 && !last ? this.#saveHead() : before.head,
+      sendIt || rest === 0 ? [] : this.#objects.saveTail(part, savedTail, rest),
+      needsHead && this.#head ? this.#objects.saveHead(this.#head) : before.head,
       // What is saved names the one multipart upload that all later writers share.
       this.#multipart?.id() ?? null,
       this.#sender?.delivered(),
-      // What stays behind comes again when the staging folder is emptied.
-      this.#context.api.deleteAll(removable).catch(() => {}),
+      this.#objects.remove(removable),
     ]);
     const needed = new Set([...tail.map(({ key }) => key), ...removable]);
     const { id: writer, generation } = this.#writer;
@@ -294,31 +296,11 @@ export class S3StagedObject implements StagedObject {
     };
   }
 
-  #saveTail(part: PartBuffer, length: number): Promise<Segment[]> {
-    const { api } = this.#context;
-    const saved = part.index === partCount(this.#saved) ? this.#saved.tail : [];
-    return part.use(() => saveTail(api, part, saved, { length, key: this.#newObject() }));
-  }
-
-  /** Whoever resumes may want to know the type before the parts can be read. */
-  async #saveHead(): Promise<string | null> {
-    if (this.#saved.head || !this.#head) return this.#saved.head;
-    const content = contentOf(this.#head);
-    const key = this.#newObject();
-    await sendVerified(content, () => this.#context.api.put(key, content));
-    return key;
-  }
-
   async #loadHead(): Promise<Buffer> {
     if (!this.#saved.head) await this.#finish();
     const { head, length, whole } = this.#saved;
     const key = whole || !head ? this.#key : head;
     return loadTail(this.#context.api, [{ key, size: Math.min(length, HEAD_SIZE) }], HEAD_SIZE);
-  }
-
-  /** Names are never used twice: no writer ever touches what another has saved. */
-  #newObject(): string {
-    return `${this.#context.layout.staging(this.#saved.uploadId)}${this.#writer.id}-${this.#objectsPut++}`;
   }
 
   /** Makes the object of all that was appended, under its key; where nothing refers to it yet. */
@@ -340,7 +322,7 @@ export class S3StagedObject implements StagedObject {
     }
     const { id, generation } = this.#writer;
     this.#saved = { ...this.#saved, writer: id, generation, length, whole: true };
-    this.#savedHash = this.#hash?.copy() ?? null;
+    this.#hash.save(this.#hash.mark('now'));
   }
 
   async #returnToSaved(): Promise<void> {
@@ -354,24 +336,14 @@ export class S3StagedObject implements StagedObject {
     if (parts === 0) this.#head = null;
     this.#part.release();
     this.#part = part;
-    this.#partHash = null;
-  }
-
-  async #removeStaging(): Promise<void> {
-    const { api, layout } = this.#context;
-    const { tail, stale, head, uploadId } = this.#saved;
-    const keys = [...tail.map(({ key }) => key), ...stale, ...(head ? [head] : [])];
-    if (!this.#resumed) return api.deleteAll(keys);
-    // Former writers may have left more than the last state names.
-    for await (const { key } of api.list(layout.staging(uploadId))) keys.push(key);
-    return api.deleteAll(new Set(keys));
   }
 
   async #release(): Promise<void> {
     await this.#syncing;
     await this.#sender?.settled();
-    if (!this.#savedHash || this.#committed) return;
+    const hash = this.#hash.saved;
+    if (!hash || this.#committed) return;
     const head = this.#saved.whole || partCount(this.#saved) > 0 ? this.#head : null;
-    this.#context.parked.park(this.#saved.writer, { length: this.#saved.length, hash: this.#savedHash, head });
+    this.#context.parked.park(this.#saved.writer, { length: this.#saved.length, hash, head });
   }
 }

@@ -43,7 +43,8 @@ export function parseStagedState(ref: StagedRef): StagedState {
     typeof length === 'number' &&
     typeof partSize === 'number' &&
     Array.isArray(tail);
-  if (!sound) throw new CarcosaError('internal_error', { message: 'The upload does not say where its bytes are staged.' });
+  if (!sound)
+    throw new CarcosaError('internal_error', { message: 'The upload does not say where its bytes are staged.' });
   return ref as StagedState;
 }
 

@@ -15,7 +15,11 @@ import { isFrom, type Writer } from './verified-put.ts';
  * Begins an object. Known to have more than one part, it has its multipart upload from the start, so that all writers to come share
  * that one; of unknown length it gets one when it is seen to need it.
  */
-export async function stageObject(context: StagingContext, input: StageInput, writerId: string): Promise<S3StagedObject> {
+export async function stageObject(
+  context: StagingContext,
+  input: StageInput,
+  writerId: string,
+): Promise<S3StagedObject> {
   const { api, layout } = context;
   const { uploadId, key, size, contentType, fence } = input;
   // Refuses a bad name before anything is done.
@@ -59,9 +63,16 @@ export async function resumeObject(
   const writer: Writer = { uploadId: saved.uploadId, generation: at.fence ?? saved.generation + 1, id: writerId };
   if (at.durable > saved.length) throw lost(saved, at.durable);
   const parked = context.parked.take(saved.writer, at.durable);
-  const known = { writer, hash: parked?.hash ?? (at.durable === 0 ? createHash('sha256') : null), head: parked?.head ?? null };
+  const known = {
+    writer,
+    hash: parked?.hash ?? (at.durable === 0 ? createHash('sha256') : null),
+    head: parked?.head ?? null,
+  };
   const open = saved.whole ? null : await openStaged(context, saved, at, writer);
-  return new S3StagedObject(context, { ...(open ?? (await openCompleted(context, saved, at.durable, writer))), ...known });
+  return new S3StagedObject(context, {
+    ...(open ?? (await openCompleted(context, saved, at.durable, writer))),
+    ...known,
+  });
 }
 
 type Opened = Pick<StagedStart, 'state' | 'part' | 'multipart'>;
@@ -77,7 +88,8 @@ async function openStaged(
   const target = targetOf(context, saved, writer);
   const count = partCount(saved);
   const start = Math.min(count * saved.partSize, saved.length);
-  if (at.durable < start) throw new CarcosaError('internal_error', { message: 'The offset of an upload is older than its ref.' });
+  if (at.durable < start)
+    throw new CarcosaError('internal_error', { message: 'The offset of an upload is older than its ref.' });
   const tail = cutTail(saved.tail, at.durable - start);
   const bytes = await loadTail(api, tail, at.durable - start).catch(nullIfGone);
   if (!bytes) return null;
@@ -102,7 +114,12 @@ async function openStaged(
  * between completing and telling, and where a writer who was fenced has completed what there was.
  * @throws CarcosaError `not_found` when the object under the key is not that upload's
  */
-async function openCompleted(context: StagingContext, saved: StagedState, durable: number, writer: Writer): Promise<Opened> {
+async function openCompleted(
+  context: StagingContext,
+  saved: StagedState,
+  durable: number,
+  writer: Writer,
+): Promise<Opened> {
   const { api, layout } = context;
   const target = targetOf(context, saved, writer);
   const object = await api.head(target.key);
@@ -113,7 +130,11 @@ async function openCompleted(context: StagingContext, saved: StagedState, durabl
   const kept = partCount(saved) === count ? cutTail(saved.tail, durable - start) : [];
   const keptBytes = kept.length > 0 ? await loadTail(api, kept, durable - start).catch(nullIfGone) : null;
   if (!keptBytes && object.size === durable) {
-    return { state: { ...saved, length: durable, whole: true }, part: new PartBuffer(0, saved.partSize, context.buffers), multipart: null };
+    return {
+      state: { ...saved, length: durable, whole: true },
+      part: new PartBuffer(0, saved.partSize, context.buffers),
+      multipart: null,
+    };
   }
   if (object.size < (keptBytes ? start : durable)) throw new CarcosaError('not_found');
   const multipart = saved.single ? null : await Multipart.takeApart(api, target, object, count);
@@ -129,7 +150,11 @@ async function openCompleted(context: StagingContext, saved: StagedState, durabl
   return { state: { ...state, tail, stale: [], head: null }, part, multipart };
 }
 
-function targetOf({ layout }: StagingContext, { key, contentType, partSize }: StagedState, writer: Writer): MultipartTarget {
+function targetOf(
+  { layout }: StagingContext,
+  { key, contentType, partSize }: StagedState,
+  writer: Writer,
+): MultipartTarget {
   return { key: layout.object(key), writer, contentType, partSize };
 }
 

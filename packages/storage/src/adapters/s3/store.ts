@@ -71,7 +71,7 @@ export class S3ObjectStore implements ObjectStore {
 
   async discard(staged: { uploadId: string; key: string; ref: StagedRef | null }): Promise<void> {
     const key = this.#layout.object(staged.key);
-    const multipart = staged.ref?.['multipart'];
+    const multipart = staged.ref?.multipart;
     await Promise.all([
       // Listed too, because a crash may have left one before its id was saved.
       abortAll(this.#api, key, typeof multipart === 'string' ? [multipart] : []),

@@ -8,8 +8,8 @@ import { type Segment, segmentsLength } from './staged-state.ts';
 import { sendVerified } from './verified-put.ts';
 
 /**
- * Saves the bytes of a part that is not full yet, beyond those that `saved` holds already. Each byte is written few times however
- * often this is called: segments of equal rank are merged, so that they number at most the logarithm of their bytes.
+ * Saves the bytes of a part that is not full yet, beyond those that `saved` holds already.
+ * @param target how many bytes of the part, and the name of the new segment
  */
 export async function saveTail(
   api: S3Api,
@@ -17,15 +17,25 @@ export async function saveTail(
   saved: readonly Segment[],
   target: { length: number; key: string },
 ): Promise<Segment[]> {
-  const kept = [...saved];
-  let start = segmentsLength(kept);
-  for (let last = kept.at(-1); last && last.size <= target.length - start; last = kept.at(-1)) {
-    start -= last.size;
-    kept.pop();
-  }
+  const kept = keepLarger(saved, target.length);
+  const start = segmentsLength(kept);
   const content = contentOf(part.slice(start, target.length));
   await sendVerified(content, () => api.put(target.key, content));
   return [...kept, { key: target.key, size: target.length - start }];
+}
+
+/**
+ * The segments that stay when the tail grows to `length`: those that are larger than the one which follows them then. So each
+ * byte is written few times however often the tail is saved, and segments are at most as many as the logarithm of its bytes.
+ */
+export function keepLarger(saved: readonly Segment[], length: number): Segment[] {
+  const kept = [...saved];
+  let start = segmentsLength(kept);
+  for (let last = kept.at(-1); last && last.size <= length - start; last = kept.at(-1)) {
+    start -= last.size;
+    kept.pop();
+  }
+  return kept;
 }
 
 /** The first `length` bytes that the segments hold. @throws CarcosaError `not_found` when one is missing */
