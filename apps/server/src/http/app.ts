@@ -8,7 +8,7 @@ import { addNotFound } from './not-found.ts';
 import { addAuthentication } from './plugins/auth.ts';
 import { addDocumentation } from './plugins/docs.ts';
 import { addIdempotency } from './plugins/idempotency.ts';
-import { addRequestContext, requestIdOf } from './plugins/request-context.ts';
+import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/request-context.ts';
 import { addRequestLog } from './plugins/request-log.ts';
 import { registerRoutes } from './routes/index.ts';
 import type { App } from './types.ts';
@@ -40,7 +40,11 @@ export function createApp(parts: EdgeParts): App {
     genReqId: requestIdOf(ids),
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true },
-    frameworkErrors: (error, request, reply) => handleError(toCarcosaError(error), request, reply),
+    // Addresses that no route could have: no hook runs for them.
+    frameworkErrors: (error, request, reply) => {
+      setCommonHeaders(request, reply);
+      handleError(toCarcosaError(error), request, reply);
+    },
   });
   app.setErrorHandler(handleError);
   useZod(app);

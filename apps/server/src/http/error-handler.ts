@@ -5,7 +5,6 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { JSON_TYPE } from './envelope.ts';
 import { ERROR_STATUS } from './error-status.ts';
-import { setCommonHeaders } from './plugins/request-context.ts';
 
 /** Errors of Fastify that a client can cause, and what they are in our words. */
 const FASTIFY_CODES: Record<string, ErrorCode> = {
@@ -35,7 +34,6 @@ export function errorHandler({ clock, logger }: ErrorContext) {
       reply.raw.destroy();
       return;
     }
-    if (!reply.raw.hasHeader('X-Request-Id')) setCommonHeaders(request, reply);
     const retryAfter = error.retryAfter ?? (status === 503 ? 1 : undefined);
     if (retryAfter !== undefined) reply.header('Retry-After', String(Math.max(1, Math.ceil(retryAfter))));
     // What is left of a body that is too slow would hold the connection for as long as it likes.

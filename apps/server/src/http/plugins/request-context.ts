@@ -38,9 +38,6 @@ const EXPOSED_HEADERS = [
 /** Caches keep answers of files for everyone, so that these cannot depend on who asked first. */
 const EXPOSED_OF_FILES = 'ETag, Content-Disposition, Content-Range, Accept-Ranges, X-Request-Id';
 
-/** Where files are served: see routes/serve.ts. */
-const SERVED_PREFIX = '/f/';
-
 const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 /** The id that a request came with, if it is fit for a log line, or a new one. */
@@ -57,11 +54,9 @@ export const requestIdOf =
  */
 export function addRequestContext(app: App): void {
   app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => {
-    const { headers, method, url } = request.raw;
-    // Downloads write them with the rest of their head: one header set apart makes Node take a way that costs 10 µs more.
-    if (url?.startsWith(SERVED_PREFIX) && method !== 'OPTIONS') return done();
+    const { headers, method } = request.raw;
     setCommonHeaders(request, reply);
-    if (request.raw.method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) {
+    if (method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) {
       answerPreflight(headers['access-control-request-headers'], reply);
       return;
     }
@@ -71,14 +66,22 @@ export function addRequestContext(app: App): void {
 
 /** The same headers as names and values in turn, for answers that are written all at once. */
 export function commonHeaders(request: FastifyRequest): string[] {
-  return ['X-Request-Id', request.id, 'Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', EXPOSED_OF_FILES];
+  return [
+    'X-Request-Id',
+    request.id,
+    'Access-Control-Allow-Origin',
+    '*',
+    'Access-Control-Expose-Headers',
+    EXPOSED_OF_FILES,
+  ];
 }
 
+// On Fastify's reply, which writes all of the head at once: a header set on Node's own response makes that take longer, and a
+// handler that writes the head itself starts from nothing.
 export function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
-  const response = reply.raw;
-  response.setHeader('X-Request-Id', request.id);
-  response.setHeader('Access-Control-Allow-Origin', '*');
-  if (request.raw.headers.origin !== undefined) response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
+  reply.header('X-Request-Id', request.id);
+  reply.header('Access-Control-Allow-Origin', '*');
+  if (request.raw.headers.origin !== undefined) reply.header('Access-Control-Expose-Headers', EXPOSED_HEADERS);
 }
 
 function answerPreflight(requestedHeaders: string | undefined, reply: FastifyReply): void {
