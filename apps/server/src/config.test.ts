@@ -55,6 +55,7 @@ describe('a bad variable is named, and what it should be', () => {
     ['CARCOSA_PUBLIC_URL', 'files.example.com', /CARCOSA_PUBLIC_URL must be an http or https address/],
     ['CARCOSA_PUBLIC_URL', 'https://x/?a=b', /CARCOSA_PUBLIC_URL/],
     ['CARCOSA_TRUSTED_PROXIES', 'everybody', /CARCOSA_TRUSTED_PROXIES must be addresses or networks/],
+    ['CARCOSA_TRUSTED_PROXIES', '10.0.0.0/33', /CARCOSA_TRUSTED_PROXIES/],
     ['CARCOSA_ROLES', 'http,cook', /CARCOSA_ROLES must be "http", "worker" or/],
     ['CARCOSA_LOG_LEVEL', 'loud', /CARCOSA_LOG_LEVEL must be one of trace, debug/],
     ['CARCOSA_SENDFILE', 'yes', /CARCOSA_SENDFILE must be "off"/],

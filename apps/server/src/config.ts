@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { databaseVariables } from '@carcosa/database';
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
@@ -19,7 +20,13 @@ const list = (text: string): string[] =>
     .map((item) => item.trim())
     .filter(Boolean);
 
-const isAddressOrNetwork = (text: string): boolean => /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) || text === 'loopback';
+/** An address, a network in CIDR notation, or one of the names that Fastify knows. */
+function isAddressOrNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', bits] = text.split('/');
+  const family = isIP(address);
+  return family !== 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)));
+}
 
 const httpUrl = z
   .url({ protocol: /^https?$/ })

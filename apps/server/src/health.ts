@@ -1,4 +1,4 @@
-import type { Queryable } from '@carcosa/database';
+import { isDatabaseError, type Queryable, toDatabaseError } from '@carcosa/database';
 import type { StoreRegistry } from '@carcosa/domain';
 import { type BucketId, CarcosaError, isCarcosaError } from '@carcosa/kernel';
 
@@ -44,14 +44,17 @@ export class HealthService {
     this.#bucket = bucket;
   }
 
+  /** @throws CarcosaError what the watched bucket says when it cannot be used */
+  async checkStorage(): Promise<void> {
+    if (this.#bucket) await (await this.#stores.storeFor(this.#bucket)).stat('carcosa-health');
+  }
+
   async check(): Promise<Health> {
     const [database, storage] = await Promise.all([
       timed(async () => {
         await this.#db.query('select 1');
       }),
-      timed(async () => {
-        if (this.#bucket) await (await this.#stores.storeFor(this.#bucket)).stat('carcosa-health');
-      }),
+      timed(() => this.checkStorage()),
     ]);
     return {
       status: database.status === 'up' && storage.status === 'up' ? 'up' : 'degraded',
@@ -71,8 +74,13 @@ async function timed(check: () => Promise<void>): Promise<ComponentHealth> {
     await Promise.race([check(), tooLate]);
     return { status: 'up', latency: latency() };
   } catch (error) {
-    return { status: 'down', latency: latency(), error: isCarcosaError(error) ? error.code : 'internal_error' };
+    return { status: 'down', latency: latency(), error: codeOf(error) };
   } finally {
     clearTimeout(timer);
   }
+}
+
+function codeOf(error: unknown): string {
+  if (isDatabaseError(error)) return toDatabaseError(error).code;
+  return isCarcosaError(error) ? error.code : 'internal_error';
 }

@@ -1,4 +1,4 @@
-import { IdGenerator, systemClock } from '@carcosa/kernel';
+import { IdGenerator, isCarcosaError, type Logger, systemClock } from '@carcosa/kernel';
 import { type Carcosa, compose } from '../compose.ts';
 import { readServerConfig, type ServerConfig } from '../config.ts';
 import { defaultBucket } from '../default-bucket.ts';
@@ -61,6 +61,14 @@ async function bringUp(config: ServerConfig): Promise<void> {
   carcosa.queue.start(config.roles.has('worker') ? jobHandlers(carcosa) : null);
   progress.done();
   announceReady({ url, publicUrl, config, local });
+  carcosa.health.checkStorage().catch((error: unknown) => warnOfStorage(error, logger));
+}
+
+/** A bucket that does not answer now may do so later: it is said, and the server stays up. */
+function warnOfStorage(error: unknown, logger: Logger): void {
+  const reason = isCarcosaError(error) ? `${error.code}: ${error.message}` : String(error);
+  process.stdout.write(`Warning: the bucket cannot be used at present (${reason})\n`);
+  logger.warn({ err: error }, 'the bucket of the default project cannot be used at present');
 }
 
 /** Makes the default project where there is none, and leaves what clients on this machine need in `local.json`. */

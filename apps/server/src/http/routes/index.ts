@@ -1,4 +1,5 @@
 import type { Carcosa } from '../../compose.ts';
+import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
@@ -7,11 +8,20 @@ import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
-import { tusRoutes } from '../../tus/tus-routes.ts';
 
 /** All routes, one function a resource. */
-const ROUTES: Routes[] = [startPageRoutes, healthRoutes, projectRoutes, simpleUploadRoutes, fileRoutes, serveRoutes, uploadRoutes, tusRoutes];
+const ROUTES: Routes[] = [
+  startPageRoutes,
+  healthRoutes,
+  projectRoutes,
+  simpleUploadRoutes,
+  fileRoutes,
+  serveRoutes,
+  uploadRoutes,
+  tusRoutes,
+];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
-  for (const register of ROUTES) register(app, carcosa);
+  // A process that only does jobs still tells how it is.
+  for (const register of carcosa.config.roles.has('http') ? ROUTES : [healthRoutes]) register(app, carcosa);
 }
