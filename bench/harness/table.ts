@@ -63,7 +63,7 @@ function renderConditions(results: readonly KeptResult[]): string {
   const versions = Object.entries(conditions.versions).map(([name, version]) => `${name} ${version}`);
   const loads = results.map((result) => result.conditions.loadBefore);
   return [
-    `Medians of ${newest.rounds} rounds in which the servers took turns; the ratio is the median of the ratios within`,
+    `Medians of at least ${Math.min(...results.map(({ rounds }) => rounds))} rounds in which the servers took turns; the ratio is the median of the ratios within`,
     `each round. 1 MB is 10^6 bytes. Measured on ${conditions.date.slice(0, 10)}: ${conditions.processor},`,
     `${conditions.cores} cores, ${conditions.memoryGiB} GiB, ${conditions.kernel}, ${conditions.fileSystem}, Node`,
     `${conditions.node}, nothing pinned, load average before the claims ${Math.min(...loads)} to ${Math.max(...loads)}.`,
