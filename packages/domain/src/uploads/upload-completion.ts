@@ -13,17 +13,15 @@ import {
   type IdGenerator,
   isCarcosaError,
   type Random,
-  randomToken,
   type UploadId,
 } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { StagedObject } from '@carcosa/storage/port';
+import { newFileKey } from '../files/file-key.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
 
-/** Characters of [0-9A-Za-z] in `/f/{key}`: 143 random bits. */
-const FILE_KEY_LENGTH = 24;
 /** Most uploads that share a transaction. */
 const MAX_GROUP = 64;
 
@@ -124,7 +122,7 @@ export class UploadCompletion {
       uploadId: upload.id,
       lease,
       fileId: ids.next('file'),
-      fileKey: randomToken(random, FILE_KEY_LENGTH),
+      fileKey: newFileKey(random),
       place: `${upload.projectId}/${upload.tenantId}/${upload.path}`,
       ...splitPath(upload.path),
       defaultVisibility,

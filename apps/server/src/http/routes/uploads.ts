@@ -63,7 +63,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
         tags,
         summary: 'Make the file of a direct upload',
         params,
-        body: CompleteUploadBody.optional(),
+        body: CompleteUploadBody.nullish(),
         response: { 200: success(File) },
       },
     },
