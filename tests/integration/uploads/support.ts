@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { ProjectSettings } from '@carcosa/contracts';
-import { type Database, type Queryable, schema, transaction } from '@carcosa/database';
+import { type Database, type Queryable, transaction } from '@carcosa/database';
+import * as schema from '@carcosa/database/schema';
 import {
   type Actor,
   DirectUploadService,

@@ -14,9 +14,10 @@ let keys: ApiKeyService;
 const ids = new IdGenerator();
 /** The pool, counting. */
 const counting: Queryable = {
-  query: (...args: Parameters<Queryable['query']>) => {
+  query: (...args) => {
     queries++;
-    return database.pool.query(...(args as Parameters<typeof database.pool.query>)) as never;
+    const pool: Queryable = database.pool;
+    return pool.query(...args);
   },
 };
 
