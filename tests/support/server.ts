@@ -47,7 +47,7 @@ export interface Server {
   restart(options?: { signal?: NodeJS.Signals; env?: Record<string, string | undefined> }): Promise<void>;
   /** Resident memory of the server's process in bytes. */
   rss(): number;
-  /** SIGTERM, then removes what `startServer` made. Idempotent. */
+  /** SIGTERM, then removes what `startServer` made. Idempotent. Rejects when the log tells of a fault that nobody handled. */
   stop(): Promise<Exit>;
 }
 
@@ -126,11 +126,18 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
     stop: () => {
       stopped ??= kill('SIGTERM').then(async (exit) => {
         await cleanUp();
+        assertNoFaults(earlierLogs + child.logs);
         return exit;
       });
       return stopped;
     },
   };
+}
+
+/** The server survives such faults; a test does not. */
+function assertNoFaults(logs: string): void {
+  const fault = logs.split('\n').find((line) => line.includes('that nobody handled'));
+  if (fault !== undefined) throw new Error(`the server met a fault of its own: ${fault}`);
 }
 
 /** A folder for one server; open to other users, since a database server refuses to run as root. */
