@@ -29,7 +29,11 @@ const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.name, f.visibility,
 const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id where f.key = $1 and f.deleted_at is null`;
 
 /** The present content of the file with that key, or its content of `version`. Null when there is none, or it is in the trash. */
-export async function findServedFile(db: Queryable, key: string, version: number | null): Promise<ServedFileRow | null> {
+export async function findServedFile(
+  db: Queryable,
+  key: string,
+  version: number | null,
+): Promise<ServedFileRow | null> {
   const { rows } = await db.query<ServedFileRow>(
     version === null
       ? {

@@ -18,5 +18,8 @@ export function contentDisposition(disposition: Disposition, name: string): stri
 
 /** `value-chars` of RFC 8187, section 3.2.1: encodeURIComponent leaves four characters that it does not allow. */
 function extendedValue(text: string): string {
-  return encodeURIComponent(text).replace(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(text).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }

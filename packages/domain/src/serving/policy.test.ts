@@ -35,7 +35,13 @@ describe('presentationOf', () => {
 
   it('shows no type whatever in a form that could run script', () => {
     const part = fc.stringMatching(/^[a-z0-9][a-z0-9.+-]{0,20}$/);
-    const type = fc.tuple(fc.oneof(part, fc.constantFrom('text', 'image', 'application')), part, fc.constantFrom('', '+xml', 'html', '/xml')).map(([a, b, c]) => `${a}/${b}${c}`);
+    const type = fc
+      .tuple(
+        fc.oneof(part, fc.constantFrom('text', 'image', 'application')),
+        part,
+        fc.constantFrom('', '+xml', 'html', '/xml'),
+      )
+      .map(([a, b, c]) => `${a}/${b}${c}`);
     fc.assert(
       fc.property(type, (contentType) => {
         const { disposition, contentSecurityPolicy } = presentationOf(contentType);
@@ -74,7 +80,8 @@ describe('contentTypeHeader', () => {
 
 describe('cacheControl', () => {
   it('keeps versions and revalidates the rest; what is private stays out of shared caches', () => {
-    const terms = (visibility: 'public' | 'private', versioned: boolean, expiresIn: number | null) => cacheControl({ visibility, versioned, expiresIn });
+    const terms = (visibility: 'public' | 'private', versioned: boolean, expiresIn: number | null) =>
+      cacheControl({ visibility, versioned, expiresIn });
     expect(terms('public', false, null)).toBe('public, max-age=0, must-revalidate');
     expect(terms('public', true, null)).toBe('public, max-age=31536000, immutable');
     expect(terms('private', false, 60)).toBe('private, max-age=0, must-revalidate');

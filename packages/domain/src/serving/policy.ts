@@ -1,4 +1,4 @@
-import { type Disposition } from './content-disposition.ts';
+import type { Disposition } from './content-disposition.ts';
 
 /** Seconds of a year: as long as caches are asked to keep what never changes. */
 const YEAR = 31_536_000;
@@ -9,11 +9,23 @@ const YEAR = 31_536_000;
  */
 export const SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox";
 
-const SCRIPT_TYPES = new Set(['text/javascript', 'application/javascript', 'application/ecmascript', 'application/wasm']);
+const SCRIPT_TYPES = new Set([
+  'text/javascript',
+  'application/javascript',
+  'application/ecmascript',
+  'application/wasm',
+]);
 const SHOWN_APPLICATIONS = new Set(['application/json', 'application/pdf', 'application/wasm']);
 const SHOWN_TEXTS = new Set(['text/plain', 'text/css', 'text/csv', 'text/javascript', 'text/markdown', 'text/vtt']);
 /** Destinations of the Fetch standard that run what they load. */
-const SCRIPT_DESTINATIONS = new Set(['script', 'worker', 'sharedworker', 'serviceworker', 'audioworklet', 'paintworklet']);
+const SCRIPT_DESTINATIONS = new Set([
+  'script',
+  'worker',
+  'sharedworker',
+  'serviceworker',
+  'audioworklet',
+  'paintworklet',
+]);
 
 /** How a type may be shown in a browser. */
 export interface Presentation {
@@ -30,13 +42,20 @@ export function presentationOf(contentType: string): Presentation {
   if (contentType === 'image/svg+xml') return { disposition: 'inline', contentSecurityPolicy: SANDBOX };
   if (isDocumentWithScript(contentType)) return { disposition: 'attachment', contentSecurityPolicy: SANDBOX };
   const shown =
-    /^(image|audio|video|font)\/(?!.*xml)/.test(contentType) || SHOWN_TEXTS.has(contentType) || SHOWN_APPLICATIONS.has(contentType);
+    /^(image|audio|video|font)\/(?!.*xml)/.test(contentType) ||
+    SHOWN_TEXTS.has(contentType) ||
+    SHOWN_APPLICATIONS.has(contentType);
   return { disposition: shown ? 'inline' : 'attachment', contentSecurityPolicy: null };
 }
 
 /** HTML, and every XML: an element in the name space of XHTML or SVG runs script wherever it stands. */
 function isDocumentWithScript(contentType: string): boolean {
-  return contentType.includes('html') || contentType.endsWith('xml') || contentType.startsWith('multipart/') || contentType === 'text/xsl';
+  return (
+    contentType.includes('html') ||
+    contentType.endsWith('xml') ||
+    contentType.startsWith('multipart/') ||
+    contentType === 'text/xsl'
+  );
 }
 
 /**
@@ -44,7 +63,10 @@ function isDocumentWithScript(contentType: string): boolean {
  * the dashboard, nor its service worker, even where a page could be brought to refer to it. Other sites may run their files.
  * @param fetched `Sec-Fetch-Site` and `Sec-Fetch-Dest` of the Fetch Metadata standard, which scripts cannot forge
  */
-export function wouldRunOnOurOrigin(contentType: string, fetched: { site: string | undefined; destination: string | undefined }): boolean {
+export function wouldRunOnOurOrigin(
+  contentType: string,
+  fetched: { site: string | undefined; destination: string | undefined },
+): boolean {
   if (fetched.destination === undefined || fetched.site !== 'same-origin') return false;
   return SCRIPT_DESTINATIONS.has(fetched.destination) && isScript(contentType);
 }
@@ -63,7 +85,8 @@ export function contentTypeHeader(contentType: string, declared: string | null):
 }
 
 /** ISO 2022 and its like can hide markup from whoever looks at the bytes: only these are passed on. */
-const CHARSET = /;\s*charset\s*=\s*"?(utf-16(?:le|be)?|iso-8859-\d{1,2}|windows-125\d|us-ascii|shift_jis|euc-jp|euc-kr|gbk|big5|koi8-[ru])"?\s*(?:;|$)/i;
+const CHARSET =
+  /;\s*charset\s*=\s*"?(utf-16(?:le|be)?|iso-8859-\d{1,2}|windows-125\d|us-ascii|shift_jis|euc-jp|euc-kr|gbk|big5|koi8-[ru])"?\s*(?:;|$)/i;
 
 function declaredCharset(contentType: string, declared: string | null): string | null {
   if (declared === null || presentationOf(contentType).contentSecurityPolicy !== null) return null;

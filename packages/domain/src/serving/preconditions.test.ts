@@ -59,10 +59,15 @@ describe('rangeStillApplies', () => {
 describe('dates of HTTP', () => {
   it('are read in all three forms', () => {
     const instant = Date.UTC(1994, 10, 6, 8, 49, 37);
-    for (const text of ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994']) {
+    for (const text of [
+      'Sun, 06 Nov 1994 08:49:37 GMT',
+      'Sunday, 06-Nov-94 08:49:37 GMT',
+      'Sun Nov  6 08:49:37 1994',
+    ]) {
       expect(parseHttpDate(text)).toBe(instant);
     }
-    for (const text of [undefined, '', '1994-11-06', 'Sun, 06 Nov 1994 08:49:37 CET', '0']) expect(parseHttpDate(text)).toBeNull();
+    for (const text of [undefined, '', '1994-11-06', 'Sun, 06 Nov 1994 08:49:37 CET', '0'])
+      expect(parseHttpDate(text)).toBeNull();
   });
 
   it('come back as they were written, in whole seconds', () => {

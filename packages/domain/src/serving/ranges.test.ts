@@ -13,9 +13,22 @@ describe('requestedRanges', () => {
     ['bytes=-1', [[99, 99]]],
     ['bytes=-1000', [[0, 99]]],
     ['BYTES=1-2', [[1, 2]]],
-    ['bytes= 1-2 , 4-5 ', [[1, 2], [4, 5]]],
+    [
+      'bytes= 1-2 , 4-5 ',
+      [
+        [1, 2],
+        [4, 5],
+      ],
+    ],
     ['bytes=,1-2,,', [[1, 2]]],
-    ['bytes=90-95,0-4,-2', [[90, 95], [0, 4], [98, 99]]],
+    [
+      'bytes=90-95,0-4,-2',
+      [
+        [90, 95],
+        [0, 4],
+        [98, 99],
+      ],
+    ],
     ['bytes=1-2,200-300', [[1, 2]]],
   ])('%s', (header, expected) => {
     const ranges = requestedRanges(header, 100);
@@ -27,8 +40,24 @@ describe('requestedRanges', () => {
   });
 
   it.each([
-    undefined, '', 'bytes', 'bytes=', 'bytes=,', 'bytes=-', 'bytes=5-4', 'bytes=a-b', 'bytes=--1', 'bytes=1-2-3', 'bytes=0x0-0x5', 'bytes=1-2,x',
-    'bytes =1-2', 'bytes=1.5-2', 'bytes=+1-2', 'items=0-5', 'bytes=0-1;', `bytes=${'0-0,'.repeat(400)}`,
+    undefined,
+    '',
+    'bytes',
+    'bytes=',
+    'bytes=,',
+    'bytes=-',
+    'bytes=5-4',
+    'bytes=a-b',
+    'bytes=--1',
+    'bytes=1-2-3',
+    'bytes=0x0-0x5',
+    'bytes=1-2,x',
+    'bytes =1-2',
+    'bytes=1.5-2',
+    'bytes=+1-2',
+    'items=0-5',
+    'bytes=0-1;',
+    `bytes=${'0-0,'.repeat(400)}`,
   ])('%s is ignored', (header) => {
     expect(requestedRanges(header, 100)).toBe('whole');
   });
@@ -40,7 +69,8 @@ describe('requestedRanges', () => {
   });
 
   it('has nothing to give of an empty file', () => {
-    for (const header of ['bytes=0-', 'bytes=-5', 'bytes=0-0']) expect(requestedRanges(header, 0)).toBe('unsatisfiable');
+    for (const header of ['bytes=0-', 'bytes=-5', 'bytes=0-0'])
+      expect(requestedRanges(header, 0)).toBe('unsatisfiable');
   });
 
   it('selects what a slice selects', () => {
@@ -70,13 +100,21 @@ describe('requestedRanges', () => {
 
 describe('multipartRanges', () => {
   it('is as long as it says, and each part says what it is', () => {
-    const ranges = [{ start: 0, end: 4 }, { start: 90, end: 99 }];
+    const ranges = [
+      { start: 0, end: 4 },
+      { start: 90, end: 99 },
+    ];
     const body = multipartRanges(ranges, { size: 100, contentType: 'text/plain' }, 'b0undary');
     const content = 'x'.repeat(100);
-    const text = body.pieces.map(({ head, range }) => head + content.slice(range.start, range.end + 1)).join('') + body.tail;
+    const text =
+      body.pieces.map(({ head, range }) => head + content.slice(range.start, range.end + 1)).join('') + body.tail;
     expect(body.length).toBe(text.length);
     expect(body.contentType).toBe('multipart/byteranges; boundary=b0undary');
-    expect(text.startsWith('--b0undary\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-4/100\r\n\r\nxxxxx\r\n--b0undary\r\n')).toBe(true);
+    expect(
+      text.startsWith(
+        '--b0undary\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-4/100\r\n\r\nxxxxx\r\n--b0undary\r\n',
+      ),
+    ).toBe(true);
     expect(text.endsWith('\r\n--b0undary--\r\n')).toBe(true);
     expect(contentRange({ start: 1, end: 2 }, 3)).toBe('bytes 1-2/3');
   });

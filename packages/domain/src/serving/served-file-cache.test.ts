@@ -2,18 +2,28 @@ import { ManualClock } from '@carcosa/kernel';
 import { describe, expect, it } from 'vitest';
 import { type ServedFile, ServedFileCache } from './served-file-cache.ts';
 
-const file = (key: string, version: number, projectId = 'prj_a') => ({ key, version, projectId }) as unknown as ServedFile;
+const file = (key: string, version: number, projectId = 'prj_a') =>
+  ({ key, version, projectId }) as unknown as ServedFile;
 
 /** A cache whose look-ups end when the test says so. */
 function setUp() {
   const clock = new ManualClock();
-  const loads: { key: string; version: number | null; answer: (found: ServedFile | null) => void; fail: (error: Error) => void }[] = [];
+  const loads: {
+    key: string;
+    version: number | null;
+    answer: (found: ServedFile | null) => void;
+    fail: (error: Error) => void;
+  }[] = [];
   const load = (key: string, version: number | null) =>
     new Promise<ServedFile | null>((answer, fail) => loads.push({ key, version, answer, fail }));
   return { clock, loads, cache: new ServedFileCache({ clock, load }) };
 }
 
-async function remembered({ cache, loads }: ReturnType<typeof setUp>, found: ServedFile, version: number | null = null): Promise<void> {
+async function remembered(
+  { cache, loads }: ReturnType<typeof setUp>,
+  found: ServedFile,
+  version: number | null = null,
+): Promise<void> {
   const pending = cache.get(found.key, version);
   loads.at(-1)?.answer(found);
   await pending;
@@ -50,7 +60,8 @@ describe('ServedFileCache', () => {
       await remembered(set, file('a', 1), 1);
       await remembered(set, file('b', 1, 'prj_b'));
     };
-    const known = () => [cache.get('a', null), cache.get('a', 1), cache.get('b', null)].map((found) => !(found instanceof Promise));
+    const known = () =>
+      [cache.get('a', null), cache.get('a', 1), cache.get('b', null)].map((found) => !(found instanceof Promise));
     await fill();
     expect(known()).toEqual([true, true, true]);
     cache.forget(['a']);

@@ -53,7 +53,10 @@ export class ServingService {
 
   constructor(options: ServingServiceOptions) {
     this.#options = options;
-    this.#cache = new ServedFileCache({ clock: options.clock, load: (key, version) => findServedFile(options.db, key, version) });
+    this.#cache = new ServedFileCache({
+      clock: options.clock,
+      load: (key, version) => findServedFile(options.db, key, version),
+    });
     this.#signer = new UrlSigner(options.secret);
   }
 

@@ -12,7 +12,14 @@ describe('UrlSigner', () => {
     const signature = signer.sign(subject, grant);
     expect(signature).toMatch(/^[\w-]{43}$/);
     expect(signer.verify(subject, grant, signature)).toBe(true);
-    for (const wrong of ['', signature.slice(1), `${signature}=`, `${signature}A`, signature.toLowerCase(), 'é'.repeat(43)]) {
+    for (const wrong of [
+      '',
+      signature.slice(1),
+      `${signature}=`,
+      `${signature}A`,
+      signature.toLowerCase(),
+      'é'.repeat(43),
+    ]) {
       expect(signer.verify(subject, grant, wrong)).toBe(false);
     }
   });

@@ -1,7 +1,8 @@
 export type Markup = 'text/html' | 'image/svg+xml' | 'application/xhtml+xml' | 'application/xml';
 
 /** Tags that begin a page and hardly anything else. */
-const PAGE = /^<(?:!doctype\s+html|html|head|body|script|iframe|title|style|meta|link|base|object|embed|frameset)[\s/>]/i;
+const PAGE =
+  /^<(?:!doctype\s+html|html|head|body|script|iframe|title|style|meta|link|base|object|embed|frameset)[\s/>]/i;
 /** The other tags that make browsers take a text for HTML (WHATWG MIME Sniffing, section 7.1); Markdown begins with them too. */
 const FRAGMENT = /^<(?:h1|div|font|table|a|b|br|p|img|form|input|video|audio|math)[\s/>]/i;
 const ROOT = /^<(?:[\w.-]+:)?([\w.-]+)/;

@@ -62,7 +62,9 @@ const TEXT_APPLICATIONS = new Set([
 
 /** Whether the content of a type can only be text, by its name. */
 export function isTextType(essence: string): boolean {
-  return essence.startsWith('text/') || essence.endsWith('+json') || isXmlType(essence) || TEXT_APPLICATIONS.has(essence);
+  return (
+    essence.startsWith('text/') || essence.endsWith('+json') || isXmlType(essence) || TEXT_APPLICATIONS.has(essence)
+  );
 }
 
 /** Text has no signature, so that a name's ending is the best that there is where nobody declared a type. */

@@ -1,6 +1,14 @@
 import { formatInside } from './containers.ts';
 import { markupOf } from './markup.ts';
-import { essenceOf, extensionOf, isTextType, isXmlType, OCTET_STREAM, PLAIN_TEXT, textTypeOfExtension } from './media-type.ts';
+import {
+  essenceOf,
+  extensionOf,
+  isTextType,
+  isXmlType,
+  OCTET_STREAM,
+  PLAIN_TEXT,
+  textTypeOfExtension,
+} from './media-type.ts';
 import { commonSignature } from './signatures.ts';
 import { decodeLegacyText, decodeText } from './text.ts';
 
@@ -57,8 +65,10 @@ async function typeOfBinary(bytes: Uint8Array, hints: Hints): Promise<string> {
   const hint = textHint(hints);
   if (legacy !== null && hint !== null) return typeOfText(legacy, hints);
   const { declared } = hints;
-  if (claims('application/pdf', hints) && Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-')) return 'application/pdf';
-  if (declared === null || isTextType(declared) || (supportedMimeTypes as ReadonlySet<string>).has(declared)) return OCTET_STREAM;
+  if (claims('application/pdf', hints) && Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-'))
+    return 'application/pdf';
+  if (declared === null || isTextType(declared) || (supportedMimeTypes as ReadonlySet<string>).has(declared))
+    return OCTET_STREAM;
   // Pictures, sound, video and fonts all have signatures; multipart types make browsers look for pages inside.
   return /^(application|model|chemical)\//.test(declared) ? declared : OCTET_STREAM;
 }

@@ -32,7 +32,8 @@ export const serveRoutes: Routes = (app, carcosa) => {
     schema: {
       tags: ['files'],
       summary: 'Download a file by its address',
-      description: 'Public files are open to everyone; private ones need an address signed by POST /api/v1/files/{id}/signed-url.',
+      description:
+        'Public files are open to everyone; private ones need an address signed by POST /api/v1/files/{id}/signed-url.',
       params: Key,
       querystring: Address,
     },
@@ -45,7 +46,12 @@ export const serveRoutes: Routes = (app, carcosa) => {
     '/api/v1/files/:id/download',
     {
       config: { permission: 'files:read' },
-      schema: { tags: ['files'], summary: 'Download a file of your project by its id', params: Id, querystring: DownloadQuery },
+      schema: {
+        tags: ['files'],
+        summary: 'Download a file of your project by its id',
+        params: Id,
+        querystring: DownloadQuery,
+      },
     },
     async (request, reply) => {
       const version = request.query.version ?? null;
@@ -75,7 +81,12 @@ export const serveRoutes: Routes = (app, carcosa) => {
   );
 };
 
-async function serveAddress(carcosa: Carcosa, files: FileServer, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function serveAddress(
+  carcosa: Carcosa,
+  files: FileServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
   const address = addressOf(request);
   const found = carcosa.serving.open(address);
   const opened = found instanceof Promise ? await found : found;
@@ -105,8 +116,15 @@ async function serveOpened(
     serving.filesChanged([opened.file.key]);
     const again = await open();
     if (again.file.objectId !== opened.file.objectId) return await serve(again);
-    logger.error({ objectId: opened.file.objectId, storageKey: opened.file.storageKey }, 'the bytes of a file are missing');
-    throw new CarcosaError('storage_unavailable', { message: 'The bucket has lost the bytes of this file.', retryable: false, cause: error });
+    logger.error(
+      { objectId: opened.file.objectId, storageKey: opened.file.storageKey },
+      'the bytes of a file are missing',
+    );
+    throw new CarcosaError('storage_unavailable', {
+      message: 'The bucket has lost the bytes of this file.',
+      retryable: false,
+      cause: error,
+    });
   }
 }
 
@@ -119,9 +137,9 @@ function addressOf(request: FastifyRequest): FileAddress {
   return {
     key,
     version: v === undefined ? null : Number(v),
-    download: single(query['download']) ?? null,
-    expires: single(query['expires']),
-    signature: single(query['signature']),
+    download: single(query.download) ?? null,
+    expires: single(query.expires),
+    signature: single(query.signature),
   };
 }
 

@@ -45,5 +45,8 @@ export function storageFailure(cause: unknown): CarcosaError {
 }
 
 export function truncatedObject(): CarcosaError {
-  return new CarcosaError('storage_unavailable', { message: 'The bucket has lost bytes of this file.', retryable: false });
+  return new CarcosaError('storage_unavailable', {
+    message: 'The bucket has lost bytes of this file.',
+    retryable: false,
+  });
 }

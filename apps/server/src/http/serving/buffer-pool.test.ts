@@ -17,7 +17,7 @@ describe('BufferPool', () => {
   it('has so many large ones out and no more', () => {
     const pool = new BufferPool();
     const out = Array.from({ length: 100 }, () => pool.take(LARGE_BUFFER));
-    expect(out.filter((buffer) => buffer.length === LARGE_BUFFER)).toHaveLength(32);
+    expect(out.filter((buffer) => buffer.length === LARGE_BUFFER)).toHaveLength(16);
     for (const buffer of out) pool.give(buffer);
     expect(pool.take(LARGE_BUFFER)).toHaveLength(LARGE_BUFFER);
   });

@@ -1,12 +1,12 @@
 /** Bytes of a buffer for one small answer, and for a piece of a large one. */
 export const SMALL_BUFFER = 64 * 1024;
-export const LARGE_BUFFER = 512 * 1024;
+export const LARGE_BUFFER = 1024 * 1024;
 
 /** Large buffers that may be out at the same time; whoever comes later gets small ones, so that slow readers cost little. */
-const MAX_LARGE = 32;
+const MAX_LARGE = 16;
 /** Buffers kept for the next, of each size. */
 const KEPT_SMALL = 64;
-const KEPT_LARGE = 8;
+const KEPT_LARGE = 4;
 
 /**
  * Buffers that are used again: making one for every answer costs as much as reading the file into it. A small one that is never
@@ -19,7 +19,8 @@ export class BufferPool {
 
   /** A buffer of one of the two sizes: large if that much is `wanted` (bytes) and there are not too many out. */
   take(wanted: number): Buffer {
-    if (wanted <= SMALL_BUFFER || this.#largeOut >= MAX_LARGE) return this.#small.pop() ?? Buffer.allocUnsafeSlow(SMALL_BUFFER);
+    if (wanted <= SMALL_BUFFER || this.#largeOut >= MAX_LARGE)
+      return this.#small.pop() ?? Buffer.allocUnsafeSlow(SMALL_BUFFER);
     this.#largeOut++;
     return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BUFFER);
   }

@@ -29,8 +29,6 @@ function setUp() {
   const reader = new PacedReader({ now, deviceReads: () => state.devices });
   const readsAtOnce = async (): Promise<boolean> => {
     const read = reader.read(fd, Buffer.alloc(10), 10, 0);
-    // Without a second look at the clock there was no read in this thread.
-    if (typeof read !== 'number') isEnd = false;
     expect(await read).toBe(10);
     return typeof read === 'number';
   };
@@ -65,6 +63,24 @@ describe('PacedReader', () => {
       state.time += 2;
     }
     expect(await readsAtOnce()).toBe(true);
+  });
+
+  it('comes back early when all is in the page cache, later after each slow read', async () => {
+    const { state, readsAtOnce } = setUp();
+    for (const count of [32, 64]) {
+      Object.assign(state, { duration: 10, devices: state.devices + 1 });
+      expect(await readsAtOnce()).toBe(true);
+      state.duration = 0.01;
+      for (let i = 0; i < count; i++) expect(await readsAtOnce()).toBe(false);
+      expect(await readsAtOnce()).toBe(true);
+    }
+    // One that is slow in between begins the count anew.
+    Object.assign(state, { duration: 10, devices: state.devices + 1 });
+    await readsAtOnce();
+    for (let i = 0; i < 130; i++) {
+      state.duration = i === 100 ? 10 : 0.01;
+      expect(await readsAtOnce()).toBe(false);
+    }
   });
 
   it('trusts a device again after many quick reads', async () => {

@@ -19,12 +19,18 @@ export interface FileSource {
  */
 export function sendFile(source: FileSource, response: ServerResponse, body: Body): void | Promise<void> {
   const [only] = body.pieces;
-  const isSmall = body.pieces.length === 1 && only !== undefined && typeof only !== 'string' && lengthOf(only) <= SMALL_BUFFER;
+  const isSmall =
+    body.pieces.length === 1 && only !== undefined && typeof only !== 'string' && lengthOf(only) <= SMALL_BUFFER;
   return isSmall ? sendSmall(source, response, body, only) : sendPieces(source, response, body);
 }
 
 /** One read and one write. */
-function sendSmall({ file, reader, buffers }: FileSource, response: ServerResponse, body: Body, range: ByteRange): void | Promise<void> {
+function sendSmall(
+  { file, reader, buffers }: FileSource,
+  response: ServerResponse,
+  body: Body,
+  range: ByteRange,
+): void | Promise<void> {
   const length = lengthOf(range);
   const buffer = buffers.take(length);
   const send = (count: number): void => {

@@ -13,10 +13,18 @@ export interface StreamSource {
  * the middle, the connection is cut.
  * @throws CarcosaError as the store's `read`, and `storage_unavailable`, while nothing is sent
  */
-export async function sendStream({ store, storageKey }: StreamSource, response: ServerResponse, body: Body): Promise<void> {
+export async function sendStream(
+  { store, storageKey }: StreamSource,
+  response: ServerResponse,
+  body: Body,
+): Promise<void> {
   const { socket } = response.req;
   const gone = new AbortController();
-  const onClose = (): void => gone.abort();
+  let stream: Readable | undefined;
+  const onClose = (): void => {
+    gone.abort();
+    stream?.destroy();
+  };
   socket.once('close', onClose);
   let left = body.pieces.reduce((sum, piece) => sum + lengthOf(piece), 0);
   let isHeadOut = false;
@@ -33,7 +41,8 @@ export async function sendStream({ store, storageKey }: StreamSource, response: 
         continue;
       }
       let missing = lengthOf(piece);
-      const stream: Readable = await store.read(storageKey, { range: piece, signal: gone.signal });
+      stream = await store.read(storageKey, { range: piece, signal: gone.signal });
+      if (gone.signal.aborted) stream.destroy();
       // Leaving the loop in any way destroys the stream.
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
         missing -= chunk.length;

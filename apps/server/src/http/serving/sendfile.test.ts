@@ -8,7 +8,8 @@ const file = `${root}/buckets/b/objects/o/a+b~1.png`;
 
 describe('sendfileHeaders', () => {
   it('names the file for each kind of proxy, encoded as each decodes it', () => {
-    const headers = (mode: 'off' | 'x-accel-redirect' | 'x-sendfile', prefix = '/internal/') => sendfileHeaders({ mode, prefix, root }, file, png);
+    const headers = (mode: 'off' | 'x-accel-redirect' | 'x-sendfile', prefix = '/internal/') =>
+      sendfileHeaders({ mode, prefix, root }, file, png);
     expect(headers('off')).toBeNull();
     expect(headers('x-sendfile')).toEqual(['X-Sendfile', '/srv/carcosa%20data/buckets/b/objects/o/a%2Bb~1.png']);
     const redirect = ['X-Accel-Redirect', '/internal/buckets/b/objects/o/a%2Bb~1.png'];

@@ -14,7 +14,11 @@ export interface Sendfile {
  * The headers that make the proxy send the file at `file` (an absolute path), names and values in turn; null where it is not to:
  * nginx passes on only a few of our headers, so what needs a policy to be harmless is sent by us.
  */
-export function sendfileHeaders({ mode, prefix, root }: Sendfile, file: string, presentation: Presentation): string[] | null {
+export function sendfileHeaders(
+  { mode, prefix, root }: Sendfile,
+  file: string,
+  presentation: Presentation,
+): string[] | null {
   if (mode === 'off' || presentation.contentSecurityPolicy !== null) return null;
   // Both decode percent signs in what they are given.
   if (mode === 'x-sendfile') return ['X-Sendfile', encodePath(file)];

@@ -69,7 +69,8 @@ export class FileServer {
     assertNotForOurOrigin(request, file.contentType);
     const store = await this.#parts.stores.storeFor(file.bucketId);
     if (store.files && this.#handsOver(asked, head, store.files)) return;
-    if (file.delivery === 'redirect' && store.presign && request.method === 'GET') return await this.#redirect(asked, head, store.presign);
+    if (file.delivery === 'redirect' && store.presign && request.method === 'GET')
+      return await this.#redirect(asked, head, store.presign);
     const condition = evaluatePreconditions(request.headers, head.validators);
     if (condition === 'failed') throw new CarcosaError('precondition_failed');
     if (condition === 'not-modified') return answerNotModified(asked, head);
@@ -94,7 +95,14 @@ export class FileServer {
       reply.header('Content-Range', `bytes */${size}`);
       throw new CarcosaError('range_not_satisfiable', { details: { size } });
     }
-    if (ranges === 'whole') return { status: 200, contentType: head.contentType, length: size, pieces: [{ start: 0, end: size - 1 }], range: null };
+    if (ranges === 'whole')
+      return {
+        status: 200,
+        contentType: head.contentType,
+        length: size,
+        pieces: [{ start: 0, end: size - 1 }],
+        range: null,
+      };
     const [only] = ranges;
     if (ranges.length === 1 && only) {
       const length = only.end - only.start + 1;
@@ -108,7 +116,11 @@ export class FileServer {
 
   #rangeApplies(request: FastifyRequest, head: FileHead): boolean {
     const ifRange = request.headers['if-range'];
-    return rangeStillApplies(typeof ifRange === 'string' ? ifRange : undefined, head.validators, this.#parts.clock.now());
+    return rangeStillApplies(
+      typeof ifRange === 'string' ? ifRange : undefined,
+      head.validators,
+      this.#parts.clock.now(),
+    );
   }
 
   #send({ reply, opened }: FileRequest, store: ObjectStore, body: Body): void | Promise<void> {
@@ -117,7 +129,10 @@ export class FileServer {
     const send = (file: OpenFile): void | Promise<void> => {
       if (file.size === size) return sendFile({ file, reader: this.#reader, buffers: this.#buffers }, reply.raw, body);
       file.release();
-      throw new CarcosaError('storage_unavailable', { message: 'The bucket holds other bytes than were stored.', retryable: false });
+      throw new CarcosaError('storage_unavailable', {
+        message: 'The bucket holds other bytes than were stored.',
+        retryable: false,
+      });
     };
     const found = store.files.open(storageKey);
     return found instanceof Promise ? found.then(send) : send(found);
@@ -125,9 +140,19 @@ export class FileServer {
 
   /** Lets the proxy in front of us send the file, where that is configured. It answers conditions and ranges itself. */
   #handsOver(asked: FileRequest, head: FileHead, files: FilesCapability): boolean {
-    const headers = sendfileHeaders(this.#parts.sendfile, files.locate(asked.opened.file.storageKey), head.presentation);
+    const headers = sendfileHeaders(
+      this.#parts.sendfile,
+      files.locate(asked.opened.file.storageKey),
+      head.presentation,
+    );
     if (!headers) return false;
-    const own = [...answerHeaders(asked, head), 'Content-Type', head.contentType, 'Content-Disposition', dispositionOf(asked, head)];
+    const own = [
+      ...answerHeaders(asked, head),
+      'Content-Type',
+      head.contentType,
+      'Content-Disposition',
+      dispositionOf(asked, head),
+    ];
     asked.reply.raw.writeHead(200, [...own, ...headers, 'Content-Length', '0']);
     asked.reply.hijack();
     asked.reply.raw.end();
@@ -148,7 +173,15 @@ export class FileServer {
         throw storageFailure(error);
       });
     const { request, reply } = asked;
-    reply.raw.writeHead(302, [...commonHeaders(request), 'Location', url, 'Cache-Control', 'no-store', 'Content-Length', '0']);
+    reply.raw.writeHead(302, [
+      ...commonHeaders(request),
+      'Location',
+      url,
+      'Cache-Control',
+      'no-store',
+      'Content-Length',
+      '0',
+    ]);
     reply.hijack();
     reply.raw.end();
   }
@@ -188,7 +221,13 @@ function answerNotModified(asked: FileRequest, head: FileHead): void {
 }
 
 function answerHeaders(asked: FileRequest, head: FileHead): string[] {
-  return [...commonHeaders(asked.request), ...head.validation, ...head.description, 'Cache-Control', cacheControlOf(asked)];
+  return [
+    ...commonHeaders(asked.request),
+    ...head.validation,
+    ...head.description,
+    'Cache-Control',
+    cacheControlOf(asked),
+  ];
 }
 
 function cacheControlOf({ opened, versioned, shared }: FileRequest): string {
