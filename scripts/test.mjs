@@ -1,8 +1,8 @@
-// npm test [suite…] [-- what vitest takes]: the last line that it prints has the counts.
+// npm test [suite…] [part of a file's path…] [-- what vitest takes]: the last line that it prints has the counts.
 import { bootstrapSource } from './lib/bootstrap.mjs';
 import { ensureBuilt } from './lib/build.mjs';
 import { KnownFailure, main, say } from './lib/say.mjs';
-import { BY_DEFAULT, failedSuite, runSuite, SUITES } from './lib/suites.mjs';
+import { BY_DEFAULT, failedSuite, isRunByVitest, runSuite, SUITES } from './lib/suites.mjs';
 import { summaryLines } from './lib/test-table.mjs';
 import { ensureTools } from './lib/tools.mjs';
 
@@ -19,7 +19,9 @@ await main(async () => {
     results.push(canRun ? await runSuite(suite, args) : failedSuite(suite, 'not run, since the build failed'));
   }
   for (const line of summaryLines(results)) console.log(line);
-  return results.every(({ failed }) => failed.length === 0) ? 0 : 1;
+  const ran = results.some(({ passed, failed, skipped }) => passed + failed.length + skipped.length > 0);
+  if (!ran) say(`No test fits ${args.join(' ')}.`);
+  return ran && results.every(({ failed }) => failed.length === 0) ? 0 : 1;
 });
 
 /** Builds what is stale.. */
@@ -39,6 +41,6 @@ function readArguments(all) {
   const end = all.findIndex((each) => !SUITES.includes(each));
   const named = end === -1 ? all : all.slice(0, end);
   const args = end === -1 ? [] : all.slice(end).filter((each) => each !== '--');
-  if (named.length === 0 && args.length > 0) say(`No suite named: running all. There are ${SUITES.join(', ')}.`);
-  return { suites: named.length > 0 ? [...new Set(named)] : BY_DEFAULT, args };
+  if (named.length > 0) return { suites: [...new Set(named)], args };
+  return { suites: args.length > 0 ? BY_DEFAULT.filter(isRunByVitest) : BY_DEFAULT, args };
 }

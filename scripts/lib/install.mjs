@@ -63,9 +63,7 @@ export function lockedAreInstalled(locked, installed) {
 }
 
 async function install() {
-  const why = existsSync(join(ROOT, 'node_modules'))
-    ? 'package-lock.json or Node has changed'
-    : 'node_modules is missing';
+  const why = reasonToInstall();
   const others = othersRunning();
   if (others.length > 0) {
     // npm ci removes node_modules first, the running database's program with it.
@@ -79,6 +77,11 @@ async function install() {
   const reason = await runNpm(['ci', '--include=dev'], ROOT);
   if (reason !== null) throw new KnownFailure(`The packages could not be installed; npm says: ${reason}`);
   tryToWrite(STAMP, stampOfNow());
+}
+
+function reasonToInstall() {
+  if (!existsSync(join(ROOT, 'node_modules'))) return 'node_modules is missing';
+  return existsSync(INSTALLED) ? 'package-lock.json or Node has changed' : 'node_modules is incomplete';
 }
 
 function readText(file) {

@@ -17,10 +17,9 @@ export async function runNpm(args, cwd) {
     output += text;
   };
   try {
-    const isContent = await succeeds('npm', ['--no-audit', '--no-fund', '--loglevel=error', ...args], {
-      cwd,
-      onOutput,
-    });
+    // Asked kindly, npm first undoes its work for half a minute; what it leaves half-done the next run begins anew.
+    const options = { cwd, onOutput, stopWith: 'SIGKILL' };
+    const isContent = await succeeds('npm', ['--no-audit', '--no-fund', '--loglevel=error', ...args], options);
     return isContent ? null : reasonIn(output);
   } catch (error) {
     if (error instanceof KnownFailure) throw error;

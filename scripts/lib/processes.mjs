@@ -19,12 +19,14 @@ const GRACE_MS = 10_000;
  *
  * @param {string} command
  * @param {string[]} args
- * @param {import('node:child_process').SpawnOptions & { timeoutMs?: number, onOutput?: (text: string) => void }} [options]
- *   after `timeoutMs` the command is ended; with `onOutput`, what it prints goes there instead
+ * @param {import('node:child_process').SpawnOptions & {
+ *   timeoutMs?: number, onOutput?: (text: string) => void, stopWith?: NodeJS.Signals }} [options]
+ *   after `timeoutMs` the command is ended; with `onOutput`, what it prints goes there instead; `stopWith` is sent in the place of
+ *   any signal that we get
  * @returns {Promise<End>}
  * @throws the error of the operating system when the command can't be started, e.g. `ENOENT`
  */
-export function runForeground(command, args, { timeoutMs, onOutput, ...options } = {}) {
+export function runForeground(command, args, { timeoutMs, onOutput, stopWith, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const stdio = onOutput ? ['ignore', 'pipe', 'pipe'] : 'inherit';
     const child = spawn(command, args, { stdio, ...options });
@@ -33,7 +35,9 @@ export function runForeground(command, args, { timeoutMs, onOutput, ...options }
     const forward = (signal) => {
       end.forwarded = signal;
       // A terminal sends Ctrl-C to the whole foreground group: the child already has it, and a second one would mean "at once".
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+      const has = signal === 'SIGINT' && process.stdin.isTTY;
+      if (stopWith) child.kill(stopWith);
+      else if (!has) child.kill(signal);
     };
     for (const signal of FORWARDED) process.on(signal, forward);
     const timers = [];

@@ -47,7 +47,12 @@ function nameOf(task) {
 function reasonOf(test) {
   const result = test.result();
   if (result.note) return result.note;
-  if (result.state === 'pending') return 'did not run';
+  if (result.state === 'pending' || isUnderBroken(test)) return 'did not run, since what surrounds it failed';
   if (test.options.mode === 'todo') return 'to be written';
   return /\(((?:needs|Debian:) [^)]+)\)/.exec(test.fullName)?.[1] ?? 'gives no reason';
+}
+
+function isUnderBroken(task) {
+  const { parent } = task;
+  return parent !== undefined && (parent.errors().length > 0 || isUnderBroken(parent));
 }
