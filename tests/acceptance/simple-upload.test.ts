@@ -309,6 +309,27 @@ describe('who may', () => {
   });
 });
 
+describe('a refusal before the body has come', () => {
+  it.each([
+    ['a wrong path', 'path=../out', {}, 400],
+    ['a wrong key', 'path=x', { 'x-api-key': 'sk_nobody_00000000' }, 401],
+  ])('(%s) is answered at once, and the connection is closed or goes on', async (_, query, headers, status) => {
+    const size = 3_000_000;
+    const connection = await rawConnect(server.url);
+    const own = { 'x-api-key': server.apiKey, 'content-type': 'text/plain', 'content-length': size, ...headers };
+    await connection.write(requestHead('POST', `/api/v1/files?${query}`, own));
+    await connection.write(Buffer.alloc(1000));
+    const answer = await connection.response();
+    expect(answer.status).toBe(status);
+    // A client that was not told "close" sends the rest and uses the connection again.
+    if (answer.headers.connection?.toLowerCase() === 'close') return connection.destroy();
+    await connection.write(Buffer.alloc(size - 1000));
+    await connection.write(requestHead('GET', '/health', {}));
+    expect((await connection.response(10_000)).status).toBe(200);
+    connection.destroy();
+  });
+});
+
 describe('while a body is under way', () => {
   it('nothing of it is listed or served, and giving up leaves nothing', async () => {
     const connection = await rawConnect(server.url);

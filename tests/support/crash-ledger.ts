@@ -33,17 +33,22 @@ export type CrashDoor = (typeof CRASH_DOORS)[number];
 /** Uploads one entry and writes down every acknowledgement the moment it is there. Rejects when the server goes away. */
 export type Uploader = (server: Server, entry: Entry) => Promise<void>;
 
-const expectStatus = (status: number, wanted: number, what: string): void => {
-  if (status !== wanted) throw new Error(`${what} answered ${status}`);
+const expectStatus = (
+  answer: { status: number; text?: string; body?: unknown },
+  wanted: number,
+  what: string,
+): void => {
+  const said = answer.text ?? JSON.stringify(answer.body);
+  if (answer.status !== wanted) throw new Error(`${what} answered ${answer.status}: ${said}`);
 };
 
 const UPLOADERS: Record<CrashDoor, Uploader> = {
   form: async (server, entry) => {
-    expectStatus((await postForm(server, entry.bytes, { path: entry.path })).status, 201, 'form');
+    expectStatus(await postForm(server, entry.bytes, { path: entry.path }), 201, 'form');
     entry.done = true;
   },
   raw: async (server, entry) => {
-    expectStatus((await postRaw(server, entry.bytes, { path: entry.path })).status, 201, 'raw');
+    expectStatus(await postRaw(server, entry.bytes, { path: entry.path }), 201, 'raw');
     entry.done = true;
   },
   tus: async (server, entry) => {
@@ -57,7 +62,7 @@ const UPLOADERS: Record<CrashDoor, Uploader> = {
         entry.offset,
         entry.bytes.subarray(entry.offset, entry.offset + step),
       );
-      expectStatus(answer.status, 204, 'PATCH');
+      expectStatus(answer, 204, 'PATCH');
       entry.offset = Number(answer.headers.get('upload-offset'));
       entry.done = answer.headers.get('carcosa-file-id') !== null;
     }
@@ -65,7 +70,7 @@ const UPLOADERS: Record<CrashDoor, Uploader> = {
   single: async (server, entry) => {
     entry.init ??= (await initUpload(server, { fileName: 'x', size: entry.bytes.length, path: entry.path })).data;
     const sent = await putSigned(entry.init.url as string, entry.bytes, entry.init.headers);
-    expectStatus(sent.status, 200, 'PUT');
+    expectStatus(sent, 200, 'PUT');
     entry.parts.push({ partNumber: 1, etag: sent.etag });
     await complete(server, entry);
   },
@@ -76,7 +81,7 @@ const UPLOADERS: Record<CrashDoor, Uploader> = {
     const { parts } = (await signParts(server, upload.uploadId, numbers)).data;
     await concurrently(parts, 2, async ({ partNumber, url, headers }) => {
       const sent = await putSigned(url, partOf(upload, entry.bytes, partNumber), headers);
-      expectStatus(sent.status, 200, 'part');
+      expectStatus(sent, 200, 'part');
       entry.parts.push({ partNumber, etag: sent.etag });
     });
     await complete(server, entry);
@@ -86,7 +91,7 @@ const UPLOADERS: Record<CrashDoor, Uploader> = {
 async function complete(server: Server, entry: Entry): Promise<void> {
   const init = entry.init as InitResult;
   const parts = init.strategy === 'multipart' ? entry.parts : undefined;
-  expectStatus((await completeUpload(server, init.uploadId, parts)).status, 200, 'complete');
+  expectStatus(await completeUpload(server, init.uploadId, parts), 200, 'complete');
   entry.done = true;
 }
 
