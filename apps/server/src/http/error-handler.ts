@@ -81,6 +81,6 @@ function invalidRequest(error: z.ZodError): CarcosaError {
 
 function particularCode(issue: z.core.$ZodIssue): ErrorCode | undefined {
   if (issue.code !== 'custom') return undefined;
-  const code: unknown = issue.params?.['code'];
+  const code: unknown = issue.params?.code;
   return typeof code === 'string' && code in ERROR_CODES ? (code as ErrorCode) : undefined;
 }
