@@ -91,10 +91,11 @@ export interface StagedObject {
   /** Whether a request that was repeated may leave something at the provider that a `discard` after the commit would find. */
   readonly mayLeaveTraces?: boolean;
   /**
-   * Takes over `chunk` (do not change it afterwards). A promise is back-pressure: wait for it before the next call; it
-   * rejects when an earlier write failed. `undefined`: go on at once.
+   * Takes `chunk` (do not change it afterwards). A promise is back-pressure: wait for it before the next call; it rejects
+   * when an earlier write failed. `undefined`: go on at once. With `owned` nobody else will look at the chunk again: its memory
+   * may be given back as soon as it is copied, instead of when garbage is next collected.
    */
-  append(chunk: Uint8Array): Promise<void> | undefined;
+  append(chunk: Uint8Array, owned?: boolean): Promise<void> | undefined;
   /** Drops everything beyond `length`, which is at or after the last durable offset that was acknowledged. */
   truncate(length: number): Promise<void>;
   /**
@@ -182,7 +183,7 @@ export interface PartsCapability {
 
 export interface PartWriter {
   /** As {@link StagedObject.append}. @throws CarcosaError `length_mismatch` beyond the part's size */
-  append(chunk: Uint8Array): Promise<void> | undefined;
+  append(chunk: Uint8Array, owned?: boolean): Promise<void> | undefined;
   /** Puts the part on stable storage. @throws CarcosaError `length_mismatch` when bytes are missing */
   finish(): Promise<void>;
   /** Releases handles. Idempotent; without `finish` the part counts as not sent. */

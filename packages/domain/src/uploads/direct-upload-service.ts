@@ -128,7 +128,7 @@ export class DirectUploadService {
       await this.#beginPart(upload, partNumber, place.size, writer.name);
       const part = await parts.openPart(upload.staged, place);
       try {
-        await receive(body, { limit: place.size, append: (chunk) => part.append(chunk) });
+        await receive(body, { limit: place.size, append: (chunk, owned) => part.append(chunk, owned) });
         await part.finish();
       } finally {
         await part.close();

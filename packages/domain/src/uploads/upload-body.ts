@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { CarcosaError } from '@carcosa/kernel';
 
@@ -9,7 +10,7 @@ export interface ReceiveOptions {
   /** Most bytes that may come. */
   limit: number;
   /** Takes a chunk; a promise is back-pressure. */
-  append(chunk: Uint8Array): Promise<void> | undefined;
+  append(chunk: Uint8Array, owned: boolean): Promise<void> | undefined;
   /** Called after each chunk with the bytes received so far. */
   onProgress?(received: number): void;
   /** Stops reading with the signal's reason. */
@@ -28,6 +29,8 @@ export function receive(body: Readable, options: ReceiveOptions): Promise<number
     let received = 0;
     let windowBytes = 0;
     let waiting = false;
+    // Chunks of a request's own body are seen by nobody else; those of a parsed form are pieces of larger ones.
+    const owned = body instanceof IncomingMessage;
 
     const timer = setInterval(() => {
       // Time that the sender spent waiting for us does not count against it.
@@ -55,7 +58,7 @@ export function receive(body: Readable, options: ReceiveOptions): Promise<number
       }
       received += chunk.length;
       windowBytes += chunk.length;
-      const wait = append(chunk);
+      const wait = append(chunk, owned);
       onProgress?.(received);
       if (!wait) return;
       waiting = true;

@@ -68,9 +68,9 @@ export class UploadWriter {
       const received = await receive(input.body, {
         limit,
         signal: held.signal,
-        append: (chunk) => {
+        append: (chunk, owned) => {
           hash?.update(chunk);
-          return staged.append(chunk);
+          return staged.append(chunk, owned);
         },
         onProgress: () => {
           held.touch();

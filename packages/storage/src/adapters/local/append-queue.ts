@@ -51,7 +51,7 @@ export class AppendQueue {
     return this.#length;
   }
 
-  append(chunk: Uint8Array): Promise<void> | undefined {
+  append(chunk: Uint8Array, owned = false): Promise<void> | undefined {
     if (this.#failure) return Promise.reject(this.#failure);
     if (chunk.length === 0) return undefined;
     const { hash, hashes } = this.#options;
@@ -61,7 +61,7 @@ export class AppendQueue {
       this.#length += chunk.length;
       return undefined;
     }
-    return this.#spill() ?? this.#fill(chunk);
+    return this.#spill() ?? this.#fill(chunk, owned);
   }
 
   /** Resolves when all that was appended before the call is in the file (perhaps only in the page cache). */
@@ -118,7 +118,7 @@ export class AppendQueue {
     return this.#fill(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks));
   }
 
-  #fill(chunk: Uint8Array): Promise<void> | undefined {
+  #fill(chunk: Uint8Array, owned = false): Promise<void> | undefined {
     let rest = chunk;
     while (rest.length > 0) {
       this.#slot ??= this.#takeSlot();
@@ -132,6 +132,7 @@ export class AppendQueue {
       rest = rest.subarray(taken);
       if (this.#slot.length === capacity) this.#enqueue();
     }
+    if (owned) giveBack(chunk);
     return undefined;
   }
 
@@ -219,4 +220,13 @@ export class AppendQueue {
     this.#failure ??= toStorageError(error);
     return this.#failure;
   }
+}
+
+/**
+ * Frees the memory of a chunk that was copied. Left to the collector, the chunks of a fast upload cost more CPU in its threads
+ * than writing them does, and stand in memory by the hundred megabytes.
+ */
+function giveBack(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
 }

@@ -35,9 +35,9 @@ export class PartFile implements PartWriter {
     this.#queue = new AppendQueue({ fd, direct: this.#direct, position: place.offset, slots, hash, hashes: inOrder });
   }
 
-  append(chunk: Uint8Array): Promise<void> | undefined {
+  append(chunk: Uint8Array, owned?: boolean): Promise<void> | undefined {
     if (this.#queue.length + chunk.length > this.#end) return Promise.reject(new CarcosaError('length_mismatch'));
-    return this.#queue.append(chunk);
+    return this.#queue.append(chunk, owned);
   }
 
   async finish(): Promise<void> {

@@ -48,8 +48,8 @@ export class StagedFile implements StagedObject {
     return this.#queue.length;
   }
 
-  append(chunk: Uint8Array): Promise<void> | undefined {
-    return this.#queue.append(chunk);
+  append(chunk: Uint8Array, owned?: boolean): Promise<void> | undefined {
+    return this.#queue.append(chunk, owned);
   }
 
   async truncate(length: number): Promise<void> {
