@@ -21,7 +21,7 @@ export const MAY_IMPORT = {
   react: ['contracts', 'sdk'],
   cli: ['contracts', 'sdk'],
   dashboard: ['contracts', 'sdk', 'react'],
-  tests: [...LEAVES, ...MIDDLE, 'domain', 'sdk', 'file-router', 'react'],
+  tests: [...LEAVES, ...MIDDLE, 'domain', 'server', 'sdk', 'file-router', 'react'],
   bench: [...LEAVES, ...MIDDLE, 'domain', 'sdk'],
 };
 

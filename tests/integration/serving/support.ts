@@ -4,15 +4,10 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { File, ProjectSettings } from '@carcosa/contracts';
-import type { StoreRegistry } from '@carcosa/domain';
-import { type Clock, IdGenerator, type ProjectId, silentLogger, systemClock } from '@carcosa/kernel';
+import type { Clock, ProjectId } from '@carcosa/kernel';
+import { startTestNode, type TestNode } from '@carcosa/server/testing';
 import type { ObjectStore } from '@carcosa/storage/port';
 import { expect } from 'vitest';
-import { type Carcosa, compose } from '../../../apps/server/src/compose.ts';
-import { readServerConfig } from '../../../apps/server/src/config.ts';
-import { defaultBucket } from '../../../apps/server/src/default-bucket.ts';
-import { buildApp } from '../../../apps/server/src/http/app.ts';
-import { Listener } from '../../../apps/server/src/http/listener.ts';
 import { createTestDatabase, type DatabaseKind } from '../../support/database.ts';
 
 export interface ServingOptions {
@@ -54,30 +49,21 @@ export class ServingWorld {
   }
 
   async addNode(): Promise<ServingNode> {
-    const { env, clock = systemClock, inactivityMs, wrapStore = (store) => store } = this.#options;
-    const config = readServerConfig({
-      DATABASE_URL: this.#database.connectionString,
-      CARCOSA_DATA_DIR: this.dataDir,
-      ...env,
-    });
-    const listener = new Listener({
-      clock,
-      ids: new IdGenerator(clock),
+    const { env, clock, inactivityMs, wrapStore = (store) => store } = this.#options;
+    const node = await startTestNode({
+      env: { DATABASE_URL: this.#database.connectionString, CARCOSA_DATA_DIR: this.dataDir, ...env },
+      ...(clock ? { clock } : {}),
       ...(inactivityMs ? { limits: { inactivityMs } } : {}),
+      wrapStores: (stores) => ({ storeFor: async (bucketId) => wrapStore(await stores.storeFor(bucketId)) }),
     });
-    const url = `http://127.0.0.1:${await listener.listen('127.0.0.1', 0)}`;
-    const secret = 'a root secret of 32 bytes or more';
-    const logger = silentLogger;
-    const carcosa = await compose({ config, logger, requestLog: null, secret, publicUrl: url, version: '0', clock });
-    const { projectId } = await carcosa.provisioning.ensureDefaults(defaultBucket(config.s3), null);
-    const { token } = await carcosa.apiKeys.create({ projectId, label: 'test', permissions: ['admin'] });
-    const stores: StoreRegistry = {
-      storeFor: async (bucketId) => wrapStore(await carcosa.stores.storeFor(bucketId)),
-    };
-    listener.handle(await buildApp({ ...carcosa, stores: stores as Carcosa['stores'] }));
-    const node = new ServingNode(url, token, projectId, carcosa, listener);
-    this.nodes.push(node);
-    return node;
+    const { rows } = await this.#database.pool.query<{ id: ProjectId }>(
+      `select id from projects where slug = 'default'`,
+    );
+    const projectId = rows[0]?.id as ProjectId;
+    const { token } = await node.carcosa.apiKeys.create({ projectId, label: 'test', permissions: ['admin'] });
+    const serving = new ServingNode(node, projectId, token);
+    this.nodes.push(serving);
+    return serving;
   }
 
   async close(): Promise<void> {
@@ -100,23 +86,26 @@ export class ServingWorld {
 }
 
 export class ServingNode {
-  readonly url: string;
   readonly projectId: ProjectId;
-  readonly carcosa: Carcosa;
+  readonly #node: TestNode;
   readonly #key: string;
-  readonly #listener: Listener;
 
-  constructor(url: string, key: string, projectId: ProjectId, carcosa: Carcosa, listener: Listener) {
-    this.url = url;
-    this.#key = key;
+  constructor(node: TestNode, projectId: ProjectId, key: string) {
+    this.#node = node;
     this.projectId = projectId;
-    this.carcosa = carcosa;
-    this.#listener = listener;
+    this.#key = key;
   }
 
-  async close(): Promise<void> {
-    await this.#listener.drain(AbortSignal.abort());
-    await this.carcosa.close();
+  get url(): string {
+    return this.#node.url;
+  }
+
+  get carcosa(): TestNode['carcosa'] {
+    return this.#node.carcosa;
+  }
+
+  close(): Promise<void> {
+    return this.#node.close();
   }
 
   /** Calls the API, and gives the data of a success. */
