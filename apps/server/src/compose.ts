@@ -21,7 +21,7 @@ import {
   systemRandom,
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
-import type { HashPool } from '@carcosa/storage/adapters/local';
+import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
 import { defaultBucket } from './default-bucket.ts';
@@ -129,12 +129,12 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
  * and most starts do without.
  */
 function bucketOpeners({ dataDir, s3 }: ServerConfig): BucketOpeners {
-  let hashes: HashPool | undefined;
+  let workers: DiskWorkers | undefined;
   return {
     local: async (bucket) => {
-      const { HashPool, LocalObjectStore } = await import('@carcosa/storage/adapters/local');
-      hashes ??= new HashPool();
-      return await LocalObjectStore.open({ root: join(dataDir, 'buckets', bucket.id), hashes });
+      const { DiskWorkers, LocalObjectStore } = await import('@carcosa/storage/adapters/local');
+      workers ??= new DiskWorkers();
+      return await LocalObjectStore.open({ root: join(dataDir, 'buckets', bucket.id), workers });
     },
     s3: async (bucket) => {
       // The row says which bucket it is; only the environment of that very bucket knows how to open it.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { purgeTrash, removeDueObjects, type StoreRegistry } from '@carcosa/domain';
 import { CarcosaError, type FileId, silentLogger } from '@carcosa/kernel';
-import { HashPool, LocalObjectStore } from '@carcosa/storage/adapters/local';
+import { DiskWorkers, LocalObjectStore } from '@carcosa/storage/adapters/local';
 import type { ObjectStore } from '@carcosa/storage/port';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/database.ts';
@@ -16,7 +16,7 @@ describe.each(databaseKinds())('what is removed later, on %s', (kind) => {
   let world: FileWorld;
   let root: string;
   let store: ObjectStore;
-  const hashes = new HashPool();
+  const workers = new DiskWorkers();
   /** Set: the bucket cannot be reached. */
   let outage: CarcosaError | undefined;
   const stores: StoreRegistry = {
@@ -29,11 +29,11 @@ describe.each(databaseKinds())('what is removed later, on %s', (kind) => {
   beforeAll(async () => {
     world = await createFileWorld(kind);
     root = await mkdtemp(join(tmpdir(), 'carcosa-removal-'));
-    store = await LocalObjectStore.open({ root, hashes });
+    store = await LocalObjectStore.open({ root, workers });
   });
   afterAll(async () => {
     await store.close();
-    await hashes.close();
+    await workers.close();
     await rm(root, { recursive: true, force: true });
     await world.database.close();
   });

@@ -16,7 +16,7 @@ import {
   UploadService,
 } from '@carcosa/domain';
 import { IdGenerator, ManualClock, type ProjectId, silentLogger, systemRandom } from '@carcosa/kernel';
-import { HashPool, LocalObjectStore } from '@carcosa/storage/adapters/local';
+import { DiskWorkers, LocalObjectStore } from '@carcosa/storage/adapters/local';
 import type { ObjectStore } from '@carcosa/storage/port';
 import { createTestDatabase, type DatabaseKind } from '../../support/database.ts';
 
@@ -56,8 +56,8 @@ export class UploadWorld {
 
   /** One node: its own engine, leases and store, and with `db` its own view of the database. */
   async node(name: string, db: Queryable = this.database.pool) {
-    const hashes = new HashPool(1);
-    const store = await LocalObjectStore.open({ root: this.root, hashes });
+    const workers = new DiskWorkers(1);
+    const store = await LocalObjectStore.open({ root: this.root, workers });
     const stores = { storeFor: async (): Promise<ObjectStore> => store };
     const { clock, ids } = this;
     const common = {
@@ -95,7 +95,7 @@ export class UploadWorld {
     this.#closers.push(async () => {
       await leases.close();
       await store.close();
-      await hashes.close();
+      await workers.close();
     });
     return { uploads, direct, collector, store, leases };
   }

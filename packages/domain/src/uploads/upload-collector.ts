@@ -58,13 +58,16 @@ export class UploadCollector {
   }
 
   async #collectOne(upload: UploadRow): Promise<boolean> {
-    const { db, stores } = this.#options;
+    const { db, stores, clock } = this.#options;
     if (upload.status === 'open' && !(await this.#expire(upload))) return false;
     const store = await stores.storeFor(upload.bucketId);
     await store.discard({ uploadId: upload.id, key: upload.storageKey, ref: upload.staged });
     // Without a completion nothing refers to the bytes, even if they got their final name before a crash.
     if (upload.status !== 'completed') await store.delete(upload.storageKey);
-    await markCollected(db, upload.id);
+    // Whoever held it may only sleep, and leave something when it wakes: look again before forgetting it.
+    if (upload.status === 'open' && upload.leaseOwner !== null)
+      await postponeCollection(db, upload.id, clock.now() + RETRY_MS);
+    else await markCollected(db, upload.id);
     return true;
   }
 

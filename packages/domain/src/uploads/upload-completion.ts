@@ -76,8 +76,10 @@ export class UploadCompletion {
     held.assertTrusted();
     const size = staged.length;
     await staged.commit(upload.storageKey).catch((error: unknown) => {
-      // What was staged is gone: another writer has taken it over, or it was collected.
-      throw isCarcosaError(error, 'not_found') ? new CarcosaError('upload_fenced', { cause: error }) : error;
+      // What was staged is gone, or its place taken: another writer has taken it over, or it was collected.
+      throw isCarcosaError(error, 'not_found') || isCarcosaError(error, 'conflict')
+        ? new CarcosaError('upload_fenced', { cause: error })
+        : error;
     });
     const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
     const collectAfter = staged.mayLeaveTraces ? { collectAfter: this.#options.clock.now() } : {};

@@ -277,9 +277,11 @@ export class UploadService {
   async #openStaged(store: ObjectStore, held: HeldLease): Promise<StagedObject | null> {
     const { upload, takeover } = held;
     if (!upload.staged) {
-      // A crash may have left a file behind before its place was saved.
-      if (takeover || upload.leaseFence > 1)
+      // A crash may have left something behind, under a staged name or already under the final one.
+      if (takeover || upload.leaseFence > 1) {
         await store.discard({ uploadId: upload.id, key: upload.storageKey, ref: null });
+        await store.delete(upload.storageKey);
+      }
       return store.stage({
         uploadId: upload.id,
         key: upload.storageKey,

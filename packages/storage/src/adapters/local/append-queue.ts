@@ -8,7 +8,8 @@ import { SLOT_SIZE, type Slot, type SlotPool } from './slot-pool.ts';
 const MAX_SLOTS = 6;
 
 export interface AppendQueueOptions {
-  fd: number;
+  /** Its descriptor, opened when it is first needed. */
+  file(): Promise<number>;
   /** The same file past the page cache, where the system can. */
   direct: DirectFile | null;
   /** Where the first byte goes. */
@@ -39,6 +40,7 @@ export class AppendQueue {
   #synced = -1;
   #writing: Promise<void> | null = null;
   #failure: CarcosaError | null = null;
+  #closed = false;
 
   constructor(options: AppendQueueOptions) {
     this.#options = options;
@@ -52,7 +54,7 @@ export class AppendQueue {
   }
 
   append(chunk: Uint8Array, owned = false): Promise<void> | undefined {
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#failure || this.#closed) return Promise.reject(this.#refusal());
     if (chunk.length === 0) return undefined;
     const { hash, hashes } = this.#options;
     if (!this.#slot && this.#queued.length === 0 && this.#gathered() + chunk.length <= INLINE_LIMIT) {
@@ -62,6 +64,12 @@ export class AppendQueue {
       return undefined;
     }
     return this.#spill() ?? this.#fill(chunk, owned);
+  }
+
+  /** All chunks that were appended, while none of them is in the file yet; null afterwards. */
+  unwritten(): readonly Uint8Array[] | null {
+    const untouched = this.#length === this.#gathered() && !this.#slot && !this.#writing && !this.#failure;
+    return untouched ? this.#chunks : null;
   }
 
   /** Resolves when all that was appended before the call is in the file (perhaps only in the page cache). */
@@ -75,11 +83,11 @@ export class AppendQueue {
   /** Puts on stable storage what was appended before; `lazy` leaves out what would have to be written in small pieces. */
   async sync(options: { lazy?: boolean } = {}): Promise<number> {
     if (!options.lazy) await this.flush();
-    if (this.#failure) throw this.#failure;
+    if (this.#failure || this.#closed) throw this.#refusal();
     const target = this.#written;
     if (target === this.#synced) return target;
     try {
-      await fdatasync(this.#options.fd);
+      await fdatasync(await this.#options.file());
     } catch (error) {
       // The kernel may have dropped the dirty pages: a later fsync that succeeds would prove nothing.
       throw this.#fail(error);
@@ -97,7 +105,7 @@ export class AppendQueue {
 
   /** Waits for a write that is under way, whatever its outcome, and gives all memory back. */
   async settle(): Promise<void> {
-    this.#failure ??= new CarcosaError('internal_error', { message: 'This staged object is closed.' });
+    this.#closed = true;
     await this.#writing?.catch(() => {});
     for (const { slot } of this.#queued.splice(0)) slot.release();
     this.#slot?.release();
@@ -148,7 +156,7 @@ export class AppendQueue {
 
   async #fillLater(rest: Uint8Array): Promise<void> {
     await this.#options.slots.freed();
-    if (this.#failure) throw this.#failure;
+    if (this.#failure || this.#closed) throw this.#refusal();
     await this.#fill(rest);
   }
 
@@ -164,7 +172,7 @@ export class AppendQueue {
   }
 
   #write(): void {
-    if (!this.#writing && this.#queued.length > 0 && !this.#failure) this.#start(this.#writeQueued());
+    if (!this.#writing && this.#queued.length > 0 && !this.#failure && !this.#closed) this.#start(this.#writeQueued());
   }
 
   #start(writing: Promise<void>): void {
@@ -178,7 +186,7 @@ export class AppendQueue {
   }
 
   async #writeQueued(): Promise<void> {
-    for (let next = this.#queued[0]; next && !this.#failure; next = this.#queued[0]) {
+    for (let next = this.#queued[0]; next && !this.#failure && !this.#closed; next = this.#queued[0]) {
       const { slot, live } = next;
       try {
         await this.#writeSlot(slot, live);
@@ -193,7 +201,8 @@ export class AppendQueue {
   }
 
   async #writeSlot(slot: Slot, live: boolean): Promise<void> {
-    const { direct, fd } = this.#options;
+    const { direct, file } = this.#options;
+    const fd = await file();
     // What has to be read back for the hash had better be in the page cache.
     const done = live && direct ? await direct.write(slot.buffer, slot.length, this.#written) : 0;
     if (done < slot.length) await writeAll(fd, [slot.filled.subarray(done)], this.#written + done);
@@ -203,7 +212,7 @@ export class AppendQueue {
     const chunks = this.#chunks;
     this.#chunks = [];
     try {
-      await writeAll(this.#options.fd, chunks, this.#written);
+      await writeAll(await this.#options.file(), chunks, this.#written);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -212,8 +221,12 @@ export class AppendQueue {
   }
 
   async #writtenUpTo(target: number): Promise<void> {
-    while (this.#written < target && !this.#failure) await this.#writing;
-    if (this.#failure) throw this.#failure;
+    while (this.#written < target && !this.#failure && !this.#closed) await this.#writing;
+    if (this.#failure || this.#closed) throw this.#refusal();
+  }
+
+  #refusal(): CarcosaError {
+    return this.#failure ?? new CarcosaError('internal_error', { message: 'This staged object is closed.' });
   }
 
   #fail(error: unknown): CarcosaError {

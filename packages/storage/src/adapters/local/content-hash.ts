@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { HashPool, HashStream } from './hash-pool.ts';
+import type { DiskWorkers, HashStream } from './disk-workers.ts';
 import type { Slot } from './slot-pool.ts';
 
 /** Up to here hashing costs less than telling another thread of it. */
@@ -13,7 +13,7 @@ const QUICK_READ = 4 * 1024 * 1024;
  * process wrote the beginning, the hash starts again from the file.
  */
 export class ContentHash {
-  readonly #pool: HashPool;
+  readonly #workers: DiskWorkers;
   readonly #path: string;
   #inline: Hash | null;
   #stream: HashStream | null = null;
@@ -23,8 +23,8 @@ export class ContentHash {
   #behind = false;
 
   /** @param fresh whether the file is empty, so that its first bytes will come by here */
-  constructor(pool: HashPool, path: string, fresh: boolean) {
-    this.#pool = pool;
+  constructor(workers: DiskWorkers, path: string, fresh: boolean) {
+    this.#workers = workers;
     this.#path = path;
     this.#inline = fresh ? createHash('sha256') : null;
   }
@@ -51,7 +51,7 @@ export class ContentHash {
 
   /** Hashes a slot of a live content; the hash keeps it until that is done. */
   live(slot: Slot): void {
-    this.#stream ??= this.#pool.open(this.#path);
+    this.#stream ??= this.#workers.open(this.#path);
     this.#stream.slot(slot);
     this.#position += slot.length;
   }
@@ -70,9 +70,13 @@ export class ContentHash {
     this.dispose();
   }
 
+  /** SHA-256 in hex of the first `length` bytes, if they are few and all came by here; else null. */
+  smallDigest(length: number): string | null {
+    return this.#inline && this.#position === length ? this.#inline.copy().digest('hex') : null;
+  }
+
   /** SHA-256 in hex of the first `length` bytes, all of which are in the file. */
   async digest(length: number): Promise<string> {
-    if (this.#inline && this.#position === length) return this.#inline.copy().digest('hex');
     if (this.#inline) this.#leaveInline();
     this.#read(length);
     const stream = this.#stream;
@@ -96,13 +100,13 @@ export class ContentHash {
 
   #read(position: number): void {
     if (position <= this.#position) return;
-    this.#stream ??= this.#pool.open(this.#path);
+    this.#stream ??= this.#workers.open(this.#path);
     this.#stream.file(position);
     this.#position = position;
   }
 
   #begin(length: number): HashStream {
-    const stream = this.#pool.open(this.#path);
+    const stream = this.#workers.open(this.#path);
     stream.file(length);
     return stream;
   }

@@ -27,6 +27,8 @@ export function toStorageError(error: unknown): CarcosaError {
   switch (code) {
     case 'ENOENT':
       return new CarcosaError('not_found', { cause: error });
+    case 'EEXIST':
+      return new CarcosaError('conflict', { cause: error });
     case 'ENOSPC':
     case 'EDQUOT':
     case 'EFBIG':

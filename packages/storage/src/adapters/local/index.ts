@@ -1,2 +1,2 @@
-export { HashPool } from './hash-pool.ts';
+export { DiskWorkers } from './disk-workers.ts';
 export { LocalObjectStore, type LocalObjectStoreOptions } from './local-object-store.ts';

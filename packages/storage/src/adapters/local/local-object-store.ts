@@ -15,6 +15,7 @@ import type {
   StageInput,
 } from '../../port.ts';
 import { ContentHash } from './content-hash.ts';
+import type { DiskWorkers } from './disk-workers.ts';
 import {
   close,
   DirectorySyncer,
@@ -27,7 +28,6 @@ import {
   unlink,
 } from './file-system.ts';
 import { Frontier } from './frontier.ts';
-import type { HashPool } from './hash-pool.ts';
 import { OpenFiles } from './open-files.ts';
 import { PartFile } from './part-file.ts';
 import { StagedFile } from './staged-file.ts';
@@ -39,8 +39,10 @@ const STAGED_NAME = /^[A-Za-z0-9_]{1,80}\.\d{1,9}$/;
 export interface LocalObjectStoreOptions {
   /** Directory of the bucket; made when missing. `objects/` and `staging/` lie in it, on one file system. */
   root: string;
-  hashes: HashPool;
+  workers: DiskWorkers;
 }
+
+const NOTHING = { length: 0, entryDurable: false };
 
 interface Parked {
   hash: ContentHash;
@@ -58,14 +60,14 @@ export class LocalObjectStore implements ObjectStore {
   readonly parts: PartsCapability = { openPart: (ref, place) => this.#openPart(ref, place) };
   readonly #objects: string;
   readonly #staging: string;
-  readonly #hashes: HashPool;
+  readonly #workers: DiskWorkers;
   readonly #directories = new DirectorySyncer();
   readonly #parked = new Map<string, Parked>();
 
   private constructor(options: LocalObjectStoreOptions) {
     this.#objects = path.join(path.resolve(options.root), 'objects');
     this.#staging = path.join(path.resolve(options.root), 'staging');
-    this.#hashes = options.hashes;
+    this.#workers = options.workers;
   }
 
   /** @throws CarcosaError `storage_misconfigured` when the directory cannot be made or written */
@@ -82,11 +84,14 @@ export class LocalObjectStore implements ObjectStore {
 
   async stage(input: StageInput): Promise<StagedObject> {
     const name = firstName(input.uploadId);
-    const fd = await open(this.#staged(name), 'wx+', 0o640).catch(rethrow);
-    return this.#stagedFile(name, fd, { length: 0, entryDurable: false });
+    return this.#stagedFile(name, null, NOTHING);
   }
 
   async resume(ref: StagedRef, at: { durable: number; takeover: boolean }): Promise<StagedObject> {
+    // A file is made with its first byte: until then there is none to continue, nor one that a former writer could have open.
+    if (at.durable === 0 && !(await isThere(this.#staged(stagedName(ref))))) {
+      return this.#stagedFile(at.takeover ? nextName(ref) : stagedName(ref), null, NOTHING);
+    }
     const name = at.takeover ? await this.#fence(ref, at.durable) : stagedName(ref);
     const fd = await open(this.#staged(name), 'r+').catch(rethrow);
     try {
@@ -173,15 +178,15 @@ export class LocalObjectStore implements ObjectStore {
     return path.join(this.#staging, name);
   }
 
-  #stagedFile(name: string, fd: number, state: { length: number; entryDurable: boolean }): StagedFile {
+  #stagedFile(name: string, fd: number | null, state: { length: number; entryDurable: boolean }): StagedFile {
     return new StagedFile(this.#options(name, fd, state));
   }
 
-  #options(name: string, fd: number, state: { length: number; entryDurable: boolean }) {
+  #options(name: string, fd: number | null, state: { length: number; entryDurable: boolean }) {
     const file = this.#staged(name);
     const parked = this.#unpark(name);
     // A parked hash of parts knows only what lies before its frontier; the rest is read from the file.
-    const hash = parked?.hash ?? new ContentHash(this.#hashes, file, state.length === 0);
+    const hash = parked?.hash ?? new ContentHash(this.#workers, file, state.length === 0);
     hash.rewound(state.length);
     return {
       fd,
@@ -189,7 +194,7 @@ export class LocalObjectStore implements ObjectStore {
       ref: { file: name },
       ...state,
       hash,
-      slots: this.#hashes.slots,
+      workers: this.#workers,
       directories: this.#directories,
       resolve: (key: string) => this.locate(key),
       onClose: (committed: boolean) => {
@@ -204,8 +209,7 @@ export class LocalObjectStore implements ObjectStore {
    */
   async #fence(ref: StagedRef, durable: number): Promise<string> {
     const old = stagedName(ref);
-    const { uploadId, generation } = parseName(old);
-    const next = `${uploadId}.${generation + 1}`;
+    const next = nextName(ref);
     this.#unpark(old)?.hash.dispose();
     try {
       await copyFile(this.#staged(old), this.#staged(next), constants.COPYFILE_FICLONE);
@@ -239,7 +243,7 @@ export class LocalObjectStore implements ObjectStore {
     const name = stagedName(ref);
     const fd = await open(this.#staged(name), 'r+').catch(rethrow);
     const parked = this.#unpark(name) ?? {
-      hash: new ContentHash(this.#hashes, this.#staged(name), false),
+      hash: new ContentHash(this.#workers, this.#staged(name), false),
       parts: null,
     };
     parked.parts ??= { frontier: new Frontier(), following: false };
@@ -251,7 +255,7 @@ export class LocalObjectStore implements ObjectStore {
     const inOrder = !parts.following && frontier.position === place.offset;
     if (inOrder) parts.following = true;
     return new PartFile({
-      ...{ fd, path: this.#staged(name), place, slots: this.#hashes.slots, hash, inOrder },
+      ...{ fd, path: this.#staged(name), place, slots: this.#workers.slots, hash, inOrder },
       onFinish: () => {
         frontier.add(place.offset, place.offset + place.size);
         hash.written(frontier.position);
@@ -302,6 +306,11 @@ export class LocalObjectStore implements ObjectStore {
 /** Names in the staging directory are `{upload id}.{generation}`; each takeover makes a generation. */
 const firstName = (uploadId: string) => `${uploadId}.0`;
 
+function nextName(ref: StagedRef): string {
+  const { uploadId, generation } = parseName(stagedName(ref));
+  return `${uploadId}.${generation + 1}`;
+}
+
 function parseName(name: string): { uploadId: string; generation: number } {
   const dot = name.lastIndexOf('.');
   return { uploadId: name.slice(0, dot), generation: Number(name.slice(dot + 1)) };
@@ -313,6 +322,16 @@ function stagedName(ref: StagedRef): string {
     throw new CarcosaError('internal_error', { message: 'The upload does not say where its bytes are staged.' });
   }
   return file;
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    (error) => {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw toStorageError(error);
+    },
+  );
 }
 
 async function removeFile(file: string): Promise<void> {

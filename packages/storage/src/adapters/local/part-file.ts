@@ -32,7 +32,9 @@ export class PartFile implements PartWriter {
     this.#options = options;
     this.#end = place.offset + place.size;
     this.#direct = new DirectFile(path);
-    this.#queue = new AppendQueue({ fd, direct: this.#direct, position: place.offset, slots, hash, hashes: inOrder });
+    const file = () => Promise.resolve(fd);
+    const { offset: position } = place;
+    this.#queue = new AppendQueue({ file, direct: this.#direct, position, slots, hash, hashes: inOrder });
   }
 
   append(chunk: Uint8Array, owned?: boolean): Promise<void> | undefined {

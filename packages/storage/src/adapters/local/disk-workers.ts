@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { CarcosaError } from '@carcosa/kernel';
-import type { HashCommand, HashReply } from './hash-protocol.ts';
+import type { DiskCommand, DiskReply } from './disk-worker-protocol.ts';
+import { toStorageError } from './file-system.ts';
 import { SLOT_SIZE, type Slot, SlotPool } from './slot-pool.ts';
 
 /** SHA-256 of one growing file, computed in another thread. What is told is done in that order. */
@@ -20,26 +21,36 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** The hash workers of this process, begun at first use. They keep it alive only while they have something to do. */
-export class HashPool {
+/** Threads that hash, and store small files; begun at first use. They keep the process alive only while they have something to do. */
+export class DiskWorkers {
   readonly slots = new SlotPool();
-  readonly #workers: (HashWorker | null)[];
+  readonly #workers: (DiskWorker | null)[];
   #nextId = 1;
 
   /** @param size threads; by default one for each core but the first, at most four */
   constructor(size = Math.min(4, Math.max(1, availableParallelism() - 1))) {
-    this.#workers = new Array<HashWorker | null>(size).fill(null);
+    this.#workers = new Array<DiskWorker | null>(size).fill(null);
   }
 
+  /** Follows the file at `path` with SHA-256. */
   open(path: string): HashStream {
     const id = this.#nextId++;
-    const index = id % this.#workers.length;
+    return this.#worker(id % this.#workers.length).open(id, path);
+  }
+
+  /** Makes a small file of `content` under `target`, whole and durable. @throws CarcosaError as the file system's errors mean */
+  store(file: { staged: string; target: string; content: Uint8Array }): Promise<void> {
+    // Always the first: what comes together shares the syncs of its folders.
+    return this.#worker(0).store(this.#nextId++, file);
+  }
+
+  #worker(index: number): DiskWorker {
     let worker = this.#workers[index] ?? null;
     if (!worker || worker.dead) {
-      worker = new HashWorker(this.slots.memory);
+      worker = new DiskWorker(this.slots.memory);
       this.#workers[index] = worker;
     }
-    return worker.open(id, path);
+    return worker;
   }
 
   async close(): Promise<void> {
@@ -47,26 +58,27 @@ export class HashPool {
   }
 }
 
-class HashWorker {
+class DiskWorker {
   dead = false;
   readonly #worker: Worker;
   readonly #waiters = new Map<number, Waiter>();
   /** Failures that came before anybody asked for the digest. */
   readonly #failed = new Map<number, string>();
   readonly #slots = new Map<number, Slot>();
+  readonly #stores = new Map<number, { resolve(): void; reject(error: Error): void }>();
 
   constructor(memory: SharedArrayBuffer) {
     // The same file as source (type stripping) and as build output.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.#worker = new Worker(new URL(`./hash-worker.${extension}`, import.meta.url), {
-      name: 'carcosa-hash',
+    this.#worker = new Worker(new URL(`./disk-worker.${extension}`, import.meta.url), {
+      name: 'carcosa-disk',
       workerData: { memory, slotSize: SLOT_SIZE },
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
     this.#worker.unref();
-    this.#worker.on('message', (reply: HashReply) => this.#receive(reply));
+    this.#worker.on('message', (reply: DiskReply) => this.#receive(reply));
     this.#worker.on('error', (error) => this.#lost(error.message));
-    this.#worker.on('exit', () => this.#lost('the hash worker ended'));
+    this.#worker.on('exit', () => this.#lost('the disk worker ended'));
   }
 
   open(id: number, path: string): HashStream {
@@ -82,9 +94,17 @@ class HashWorker {
     };
   }
 
+  store(id: number, file: { staged: string; target: string; content: Uint8Array }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stores.set(id, { resolve, reject });
+      this.#worker.ref();
+      this.#send({ type: 'store', id, ...file }, [file.content.buffer as ArrayBuffer]);
+    });
+  }
+
   async close(): Promise<void> {
     await this.#worker.terminate();
-    this.#lost('the hash worker was closed');
+    this.#lost('the disk worker was closed');
   }
 
   #slot(id: number, slot: Slot): void {
@@ -96,7 +116,7 @@ class HashWorker {
   }
 
   #finish(id: number): Promise<string> {
-    const failure = this.dead ? 'the hash worker ended' : this.#failed.get(id);
+    const failure = this.dead ? 'the disk worker ended' : this.#failed.get(id);
     if (failure !== undefined) {
       this.#failed.delete(id);
       return Promise.reject(hashError(failure));
@@ -108,16 +128,24 @@ class HashWorker {
     });
   }
 
-  #send(command: HashCommand): void {
-    if (!this.dead) this.#worker.postMessage(command);
+  #send(command: DiskCommand, transfer: ArrayBuffer[] = []): void {
+    if (!this.dead) this.#worker.postMessage(command, transfer);
   }
 
-  #receive(reply: HashReply): void {
+  #receive(reply: DiskReply): void {
     if (reply.type === 'hashed') {
       const slot = this.#slots.get(reply.slot);
       this.#slots.delete(reply.slot);
       slot?.release();
       this.#rest();
+      return;
+    }
+    if (reply.type === 'stored' || reply.type === 'refused') {
+      const store = this.#stores.get(reply.id);
+      this.#stores.delete(reply.id);
+      this.#rest();
+      if (reply.type === 'stored') store?.resolve();
+      else store?.reject(toStorageError(Object.assign(new Error(reply.message), { code: reply.code })));
       return;
     }
     const waiter = this.#waiters.get(reply.id);
@@ -129,7 +157,7 @@ class HashWorker {
   }
 
   #rest(): void {
-    if (this.#waiters.size === 0 && this.#slots.size === 0) this.#worker.unref();
+    if (this.#waiters.size + this.#slots.size + this.#stores.size === 0) this.#worker.unref();
   }
 
   /** A worker that died takes its streams with it: whoever waits is told, and begins again from the file with another one. */
@@ -140,6 +168,9 @@ class HashWorker {
     this.#slots.clear();
     for (const waiter of this.#waiters.values()) waiter.reject(hashError(message));
     this.#waiters.clear();
+    // Whether they were stored nobody knows: the uploads are open still, and found by their rows.
+    for (const store of this.#stores.values()) store.reject(new CarcosaError('storage_unavailable'));
+    this.#stores.clear();
   }
 }
 

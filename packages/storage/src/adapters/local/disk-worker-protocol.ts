@@ -1,0 +1,34 @@
+/**
+ * What the main thread tells a worker. Of hashes: all that is said of a stream is done in that order. Lengths and positions in
+ * bytes.
+ */
+export type DiskCommand =
+  | StoreCommand
+  | { type: 'open'; id: number; path: string }
+  /** Hash what is in a slot. Answered with `hashed`. */
+  | { type: 'slot'; id: number; slot: number; length: number }
+  /** Hash the file from where the stream stands up to `position`. */
+  | { type: 'file'; id: number; position: number }
+  /** Answer with the digest and forget the stream. */
+  | { type: 'finish'; id: number }
+  | { type: 'close'; id: number };
+
+/**
+ * Make a whole small file: write it at `staged`, sync it, give it the name `target` (making folders that are missing; never
+ * replacing a file) and sync the folders. Answered with `stored` or `refused`.
+ */
+export interface StoreCommand {
+  type: 'store';
+  id: number;
+  staged: string;
+  target: string;
+  content: Uint8Array;
+}
+
+export type DiskReply =
+  | { type: 'stored'; id: number }
+  /** `code` of the system, such as ENOSPC. */
+  | { type: 'refused'; id: number; code: string; message: string }
+  | { type: 'hashed'; slot: number }
+  | { type: 'digest'; id: number; sha256: string }
+  | { type: 'failed'; id: number; message: string };
