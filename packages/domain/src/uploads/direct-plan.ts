@@ -1,5 +1,5 @@
 import { MAX_PARTS } from '@carcosa/contracts';
-import type { UploadRow } from '@carcosa/database';
+import type { StoredPart, UploadRow } from '@carcosa/database';
 import { CarcosaError } from '@carcosa/kernel';
 
 const MIB = 1024 * 1024;
@@ -37,4 +37,43 @@ export function partPlace(plan: DirectPlan, partNumber: number): { offset: numbe
   }
   const offset = (partNumber - 1) * plan.partSize;
   return { offset, size: Math.min(plan.partSize, plan.size - offset) };
+}
+
+/**
+ * The parts to complete with: those that the client names, or all that arrived; each must be there with its size and ETag.
+ * @throws CarcosaError `upload_incomplete` (details: the numbers that are missing), `checksum_mismatch`, `invalid_request` for a part that is
+ *   named twice or not in the plan
+ */
+export function agreeOnParts(
+  plan: DirectPlan,
+  received: StoredPart[],
+  claimed: { partNumber: number; etag: string }[] | undefined,
+) {
+  const byNumber = new Map(received.map((part) => [part.partNumber, part]));
+  const claims = claimed ? new Map(claimed.map((part) => [part.partNumber, part.etag])) : null;
+  if (
+    claims &&
+    (claims.size < (claimed?.length ?? 0) || [...claims.keys()].some((number) => number > plan.partCount))
+  ) {
+    throw new CarcosaError('invalid_request', { message: `Name each part from 1 to ${plan.partCount} once.` });
+  }
+  const missing: number[] = [];
+  const parts: { partNumber: number; etag: string }[] = [];
+  for (let partNumber = 1; partNumber <= plan.partCount; partNumber++) {
+    const part = byNumber.get(partNumber);
+    const { size } = partPlace(plan, partNumber);
+    if (!part || part.size !== size || (claims && !claims.has(partNumber))) {
+      missing.push(partNumber);
+      continue;
+    }
+    const etag = claims?.get(partNumber);
+    if (etag !== undefined && etag !== part.etag) {
+      throw new CarcosaError('checksum_mismatch', {
+        message: `Part ${partNumber} is not the one with that ETag; send it again.`,
+      });
+    }
+    parts.push({ partNumber, etag: part.etag });
+  }
+  if (missing.length > 0) throw new CarcosaError('upload_incomplete', { details: { missing: missing.slice(0, 100) } });
+  return parts;
 }

@@ -18,7 +18,7 @@ import type { ObjectStat, ObjectStore, PresignCapability, StagedRef } from '@car
 import type { Actor } from '../access/actor.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 import { hashObject, sniffObject } from './committed-content.ts';
-import { type DirectPlan, directPlanOf, partPlace, planDirect } from './direct-plan.ts';
+import { agreeOnParts, type DirectPlan, directPlanOf, partPlace, planDirect } from './direct-plan.ts';
 import type { PartAddresses } from './part-addresses.ts';
 import { receive } from './upload-body.ts';
 import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
@@ -48,6 +48,17 @@ export interface DirectUploadServiceOptions {
   logger: Logger;
   /** Enqueues the job that learns the SHA-256, in the transaction that made the object. */
   hashLater(db: Queryable, objectId: string): Promise<void>;
+}
+
+/** A PUT to one of our own signed addresses. */
+export interface PartRequest {
+  uploadId: string;
+  partNumber: number;
+  /** As it came, without "?". */
+  query: string;
+  contentType: string | undefined;
+  /** Declared bytes of the body; null for a chunked one. */
+  length: number | null;
 }
 
 export interface SignedPart {
@@ -104,22 +115,15 @@ export class DirectUploadService {
    * @returns the ETag that `complete` wants, without quotes
    * @throws CarcosaError `signature_invalid`, `upload_not_open`, `upload_locked`, `length_mismatch`
    */
-  async receivePart(
-    address: { uploadId: string; partNumber: number; query: string },
-    body: Readable,
-    length: number | null,
-  ): Promise<string> {
+  async receivePart(request: PartRequest, body: Readable): Promise<string> {
     const { db, addresses, leases, random } = this.#options;
-    const { uploadId, partNumber } = address;
-    addresses.verify(uploadId, partNumber, address.query);
+    const { uploadId, partNumber } = request;
+    addresses.verify(uploadId, partNumber, request.query);
     const upload = isId('upload', uploadId) ? await findUpload(db, uploadId) : null;
     if (upload?.status !== 'open' || !upload.staged) throw new CarcosaError('upload_not_open');
-    const place = partPlace(directPlanOf(upload), partNumber);
-    if (length !== null && length !== place.size) {
-      throw new CarcosaError('length_mismatch', {
-        message: `Part ${partNumber} has ${place.size} bytes, not ${length}.`,
-      });
-    }
+    const plan = directPlanOf(upload);
+    const place = partPlace(plan, partNumber);
+    assertSigned(request, plan, upload);
     const parts = (await this.#storeOf(upload)).parts;
     if (!parts) throw new CarcosaError('not_found');
 
@@ -237,7 +241,7 @@ export class DirectUploadService {
   }
 
   async #begin(store: ObjectStore, upload: UploadRow, plan: DirectPlan): Promise<StagedRef> {
-    const contentType = upload.declaredContentType ?? 'application/octet-stream';
+    const contentType = typeOf(upload);
     const input = { uploadId: upload.id, key: upload.storageKey, contentType };
     if (store.presign) return store.presign.begin({ ...input, strategy: plan.strategy });
     const staged = await store.stage({ ...input, size: plan.size });
@@ -258,16 +262,19 @@ export class DirectUploadService {
     const { size } = partPlace(plan, partNumber);
     const expiresIn = ADDRESS_SECONDS;
     const { presign } = store;
-    if (!presign) return { url: this.#options.addresses.sign(upload.id, partNumber, expiresIn), headers: {} };
-    const { url, headers } =
-      plan.strategy === 'single'
-        ? await presign.signPut({
-            ref: refOf(upload),
-            size,
-            contentType: upload.declaredContentType ?? 'application/octet-stream',
-            expiresIn,
-          })
-        : await presign.signPart({ ref: refOf(upload), partNumber, size, expiresIn });
+    const single = plan.strategy === 'single';
+    if (!presign) {
+      const url = this.#options.addresses.sign(upload.id, partNumber, expiresIn);
+      return { url, headers: single ? { 'content-type': typeOf(upload) } : {} };
+    }
+    const { url, headers } = single
+      ? await presign.signPut({
+          ref: refOf(upload),
+          size,
+          contentType: typeOf(upload),
+          expiresIn,
+        })
+      : await presign.signPart({ ref: refOf(upload), partNumber, size, expiresIn });
     return { url, headers };
   }
 
@@ -310,37 +317,19 @@ async function providerParts(presign: PresignCapability, upload: UploadRow): Pro
   return presign.parts(refOf(upload));
 }
 
-/**
- * The parts to complete with: those that the client names, or all that arrived; each must be there with its size and ETag.
- * @throws CarcosaError `upload_incomplete` (details: the numbers that are missing), `checksum_mismatch`
- */
-function agreeOnParts(
-  plan: DirectPlan,
-  received: StoredPart[],
-  claimed: { partNumber: number; etag: string }[] | undefined,
-) {
-  const byNumber = new Map(received.map((part) => [part.partNumber, part]));
-  const claims =
-    claimed && plan.strategy === 'multipart' ? new Map(claimed.map((part) => [part.partNumber, part.etag])) : null;
-  const missing: number[] = [];
-  const parts: { partNumber: number; etag: string }[] = [];
-  for (let partNumber = 1; partNumber <= plan.partCount; partNumber++) {
-    const part = byNumber.get(partNumber);
-    const { size } = partPlace(plan, partNumber);
-    if (!part || part.size !== size || (claims && !claims.has(partNumber))) {
-      missing.push(partNumber);
-      continue;
-    }
-    const etag = claims?.get(partNumber);
-    if (etag !== undefined && etag !== part.etag) {
-      throw new CarcosaError('checksum_mismatch', {
-        message: `Part ${partNumber} is not the one with that ETag; send it again.`,
-      });
-    }
-    parts.push({ partNumber, etag: part.etag });
+/** The address was signed for just these bytes; a provider would refuse others by their signature too. */
+function assertSigned({ length, contentType, partNumber }: PartRequest, plan: DirectPlan, upload: UploadRow): void {
+  const { size } = partPlace(plan, partNumber);
+  if ((length ?? size) !== size) {
+    throw new CarcosaError('signature_invalid', { message: `This address is for ${size} bytes, not ${length}.` });
   }
-  if (missing.length > 0) throw new CarcosaError('upload_incomplete', { details: { missing: missing.slice(0, 100) } });
-  return parts;
+  if (plan.strategy === 'single' && contentType !== typeOf(upload)) {
+    throw new CarcosaError('signature_invalid', { message: `This address is for Content-Type: ${typeOf(upload)}.` });
+  }
+}
+
+function typeOf(upload: UploadRow): string {
+  return upload.declaredContentType ?? 'application/octet-stream';
 }
 
 function refOf(upload: UploadRow): StagedRef {

@@ -1,6 +1,8 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { CarcosaError, type Clock } from '@carcosa/kernel';
 
+const ADDRESS_QUERY = /^expires=(\d{1,12})&signature=([A-Za-z0-9_-]{43})$/;
+
 export interface PartAddressesOptions {
   /** The root secret; the key is derived from it for this purpose alone. */
   secret: Uint8Array;
@@ -30,9 +32,10 @@ export class PartAddresses {
 
   /** @param query as it came, without "?". @throws CarcosaError `signature_invalid` unless we signed just this and it has not expired */
   verify(uploadId: string, partNumber: number, query: string): void {
-    const parameters = new URLSearchParams(query);
-    const expires = Number(parameters.get('expires'));
-    const given = Buffer.from(parameters.get('signature') ?? '', 'base64url');
+    // Just our two parameters, each once: nothing may be added to what was signed.
+    const [, expiresText, signatureText] = ADDRESS_QUERY.exec(query) ?? [];
+    const expires = Number(expiresText);
+    const given = Buffer.from(signatureText ?? '', 'base64url');
     const expected = this.#signature(uploadId, partNumber, expires);
     const authentic = given.length === expected.length && timingSafeEqual(given, expected);
     if (!authentic || expires * 1000 <= this.#clock.now()) throw new CarcosaError('signature_invalid');

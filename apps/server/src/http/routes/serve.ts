@@ -56,9 +56,10 @@ export const serveRoutes: Routes = (app, carcosa) => {
     async (request, reply) => {
       const version = request.query.version ?? null;
       const open = () => serving.openAs(request.actor, request.params.id, version);
-      await serveOpened(carcosa, await open(), open, (opened) =>
-        files.serve({ request, reply, opened, versioned: false, download: '', shared: false }),
-      );
+      await serveOpened(carcosa, await open(), {
+        open,
+        serve: (opened) => files.serve({ request, reply, opened, versioned: false, download: '', shared: false }),
+      });
     },
   );
 
@@ -81,50 +82,50 @@ export const serveRoutes: Routes = (app, carcosa) => {
   );
 };
 
-async function serveAddress(
+function serveAddress(
   carcosa: Carcosa,
   files: FileServer,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<void> {
+): void | Promise<void> {
   const address = addressOf(request);
-  const found = carcosa.serving.open(address);
-  const opened = found instanceof Promise ? await found : found;
   const { version, download } = address;
-  await serveOpened(
-    carcosa,
-    opened,
-    async () => carcosa.serving.open(address),
-    (file) => files.serve({ request, reply, opened: file, versioned: version !== null, download, shared: true }),
-  );
+  const way: Way = {
+    open: async () => carcosa.serving.open(address),
+    serve: (opened) => files.serve({ request, reply, opened, versioned: version !== null, download, shared: true }),
+  };
+  const found = carcosa.serving.open(address);
+  return found instanceof Promise
+    ? found.then((opened) => serveOpened(carcosa, opened, way))
+    : serveOpened(carcosa, found, way);
+}
+
+interface Way {
+  /** Looks the file up once more. */
+  open: () => Promise<OpenedFile>;
+  serve: (opened: OpenedFile) => void | Promise<void>;
 }
 
 /**
  * Serves a file that was found. Where its bytes are gone, what was remembered of it may be out of date: it is looked up once
  * more before anything is said.
  */
-async function serveOpened(
-  { serving, logger }: Carcosa,
-  opened: OpenedFile,
-  open: () => Promise<OpenedFile>,
-  serve: (opened: OpenedFile) => Promise<void>,
-): Promise<void> {
-  try {
-    await serve(opened);
-  } catch (error) {
+function serveOpened({ serving, logger }: Carcosa, opened: OpenedFile, way: Way): void | Promise<void> {
+  const retry = async (error: unknown): Promise<void> => {
     if (!isCarcosaError(error, 'not_found')) throw error;
-    serving.filesChanged([opened.file.key]);
-    const again = await open();
-    if (again.file.objectId !== opened.file.objectId) return await serve(again);
-    logger.error(
-      { objectId: opened.file.objectId, storageKey: opened.file.storageKey },
-      'the bytes of a file are missing',
-    );
-    throw new CarcosaError('storage_unavailable', {
-      message: 'The bucket has lost the bytes of this file.',
-      retryable: false,
-      cause: error,
-    });
+    const { key, objectId, storageKey } = opened.file;
+    serving.filesChanged([key]);
+    const again = await way.open();
+    if (again.file.objectId !== objectId) return await way.serve(again);
+    logger.error({ objectId, storageKey }, 'the bytes of a file are missing');
+    const message = 'The bucket has lost the bytes of this file.';
+    throw new CarcosaError('storage_unavailable', { message, retryable: false, cause: error });
+  };
+  try {
+    const serving = way.serve(opened);
+    return serving?.catch(retry);
+  } catch (error) {
+    return retry(error);
   }
 }
 

@@ -137,9 +137,13 @@ function declaredChecksum(request: IncomingMessage): string | undefined {
     return `sha256:${hex.toLowerCase()}`;
   }
   if (typeof digest !== 'string') return undefined;
-  const base64 = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):/.exec(digest)?.[1];
+  const member = digest
+    .split(',')
+    .map((each) => each.trim())
+    .find((each) => each.toLowerCase().startsWith('sha-256='));
   // RFC 9530: digests of algorithms that one does not know are ignored.
-  if (base64 === undefined) return undefined;
+  if (member === undefined) return undefined;
+  const base64 = /^sha-256=:([A-Za-z0-9+/]{43}=):$/i.exec(member)?.[1] ?? '';
   const bytes = Buffer.from(base64, 'base64');
   if (bytes.length !== 32)
     throw new CarcosaError('invalid_request', { message: 'Content-Digest: sha-256 wants 32 bytes in base64.' });

@@ -11,6 +11,7 @@ import {
   success,
   Upload,
 } from '@carcosa/contracts';
+import { CarcosaError } from '@carcosa/kernel';
 import { z } from 'zod';
 import { success as answer } from '../envelope.ts';
 import type { Routes } from '../types.ts';
@@ -122,6 +123,16 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
   );
 
   uploadScope(app, (scope) => {
+    // The address is signed for PUT alone.
+    scope.route({
+      method: ['GET', 'POST', 'PATCH', 'DELETE'],
+      url: '/api/v1/uploads/:id/parts/:partNumber',
+      config: { public: true },
+      schema: { hide: true },
+      handler: () => {
+        throw new CarcosaError('signature_invalid');
+      },
+    });
     scope.put(
       '/api/v1/uploads/:id/parts/:partNumber',
       {
@@ -135,13 +146,14 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
         },
       },
       async (request, reply) => {
-        const { id, partNumber } = request.params;
-        const query = request.raw.url?.split('?')[1] ?? '';
-        const etag = await directUploads.receivePart(
-          { uploadId: id, partNumber, query },
-          request.raw,
-          contentLength(request.raw.headers),
-        );
+        const { id: uploadId, partNumber } = request.params;
+        const { headers, url = '' } = request.raw;
+        const signed = {
+          query: url.split('?')[1] ?? '',
+          contentType: headers['content-type'],
+          length: contentLength(headers),
+        };
+        const etag = await directUploads.receivePart({ uploadId, partNumber, ...signed }, request.raw);
         return reply.code(200).header('ETag', `"${etag}"`).send();
       },
     );
