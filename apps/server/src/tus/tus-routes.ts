@@ -173,14 +173,10 @@ async function write({ uploads }: Carcosa, request: UploadRequest, reply: Fastif
   }
   const offset = parseCount(headers, 'upload-offset');
   if (offset === undefined) throw new CarcosaError('invalid_request', { message: 'PATCH wants Upload-Offset.' });
-  const upload = await uploads.find(request.actor, request.params.id);
-  assertTus(upload);
-  if (typeof upload.doorState.concat === 'string' && upload.doorState.concat !== 'partial') {
-    throw new CarcosaError('forbidden', { message: 'A final upload takes no bytes of its own.' });
-  }
   const size = parseCount(headers, 'upload-length');
   const checksum = parseChecksum(single(headers['upload-checksum']));
-  const result = await uploads.write(request.actor, upload.id, {
+  const result = await uploads.write(request.actor, request.params.id, {
+    admits: assertWritable,
     body: request.raw,
     offset,
     length: contentLength(headers),
@@ -249,6 +245,14 @@ function doorState(metadata: IncomingMessage['headers'][string], concat: Concat 
       ? { concat: concat.type === 'partial' ? 'partial' : `final;${concat.ids.map((id) => `${PATH}/${id}`).join(' ')}` }
       : {}),
   };
+}
+
+function assertWritable(upload: UploadRow): void {
+  assertTus(upload);
+  const { concat } = upload.doorState;
+  if (typeof concat === 'string' && concat !== 'partial') {
+    throw new CarcosaError('forbidden', { message: 'A final upload takes no bytes of its own.' });
+  }
 }
 
 /** The other doors' uploads are not to be seen through this one. */

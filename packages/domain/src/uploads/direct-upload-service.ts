@@ -320,7 +320,8 @@ async function providerParts(presign: PresignCapability, upload: UploadRow): Pro
 /** The address was signed for just these bytes; a provider would refuse others by their signature too. */
 function assertSigned({ length, contentType, partNumber }: PartRequest, plan: DirectPlan, upload: UploadRow): void {
   const { size } = partPlace(plan, partNumber);
-  if ((length ?? size) !== size) {
+  if (length === null) throw new CarcosaError('length_required');
+  if (length !== size) {
     throw new CarcosaError('signature_invalid', { message: `This address is for ${size} bytes, not ${length}.` });
   }
   if (plan.strategy === 'single' && contentType !== typeOf(upload)) {

@@ -86,6 +86,7 @@ export class UploadLeases {
   readonly instance: string;
   readonly #options: UploadLeasesOptions;
   readonly #held = new Map<UploadId, HeldLease>();
+  readonly #intents = new Map<string, number>();
   readonly #parts = new Set<string>();
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #unsubscribe: () => void;
@@ -121,6 +122,31 @@ export class UploadLeases {
       if (!(await options.isOpen())) return null;
       if (performance.now() >= deadline) throw new CarcosaError('upload_locked', { retryAfter: 1 });
       await this.#ask(id, options.force ?? false);
+      await this.#released(id);
+    }
+  }
+
+  /** Counts a request of this process that wants to write, from before it has the lease until it has ended. */
+  async intending<Result>(id: string, work: () => Promise<Result>): Promise<Result> {
+    this.#intents.set(id, (this.#intents.get(id) ?? 0) + 1);
+    try {
+      return await work();
+    } finally {
+      const others = (this.#intents.get(id) ?? 1) - 1;
+      if (others > 0) this.#intents.set(id, others);
+      else this.#intents.delete(id);
+      this.#wake(id);
+    }
+  }
+
+  /**
+   * Waits until nobody in this process writes to an upload or is about to, and asks senders that are silent to stop: what came
+   * over a connection that broke a moment ago counts before its client is told where to go on.
+   */
+  async settled(id: UploadId): Promise<void> {
+    const deadline = performance.now() + WAIT_MS;
+    while (this.#intents.has(id) && performance.now() < deadline) {
+      this.#held.get(id)?.asked(false);
       await this.#released(id);
     }
   }

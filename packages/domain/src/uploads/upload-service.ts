@@ -62,6 +62,8 @@ export interface WriteBody {
   /** Tells a whole length that was deferred when the upload was created. */
   size?: number;
   checksum?: BodyChecksum;
+  /** Throws for an upload that the door does not write to. */
+  admits?(upload: UploadRow): void;
   /** Asked after the last byte for what a form says behind its file. */
   revise?(): Promise<UploadRevision>;
 }
@@ -126,7 +128,12 @@ export class UploadService {
     input: WriteBody,
     options: { signal?: AbortSignal } = {},
   ): Promise<WriteResult> {
+    return this.#options.leases.intending(id, () => this.#write(actor, id, input, options));
+  }
+
+  async #write(actor: Actor, id: string, input: WriteBody, options: { signal?: AbortSignal }): Promise<WriteResult> {
     const upload = await this.find(actor, id);
+    input.admits?.(upload);
     if (upload.status === 'completed') return this.#alreadyComplete(upload, input);
     this.#assertOpen(upload);
     // Before asking the holder to stop: who is wrong about the offset must not disturb it.
@@ -148,6 +155,7 @@ export class UploadService {
 
   /** As {@link find}, for the client that wants to continue: a holder whose sender is gone is asked to save first. */
   async findSettled(actor: Actor, id: string): Promise<UploadRow> {
+    if (isId('upload', id)) await this.#options.leases.settled(id);
     const upload = await this.find(actor, id);
     if (upload.status !== 'open' || upload.leaseOwner === null) return upload;
     try {
