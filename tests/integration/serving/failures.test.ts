@@ -139,7 +139,12 @@ describe('a bucket elsewhere', () => {
           code,
         ]);
       });
-      const late = async () => new Readable({ read: () => {}, construct: (done) => done(new Error('reset by peer')) });
+      const late = async () =>
+        new Readable({
+          read() {
+            this.destroy(new Error('reset by peer'));
+          },
+        });
       await reading(late, async () => expect((await node.get(url)).status).toBe(503));
     },
   );

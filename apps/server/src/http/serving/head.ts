@@ -15,11 +15,13 @@ export interface FileHead {
   /** Content-Type with its parameters. */
   readonly contentType: string;
   readonly presentation: Presentation;
+  /** Whether browsers run the type, and Sec-Fetch-* decide. */
+  readonly isScript: boolean;
   /** Content-Disposition where the address does not ask for a download. */
   readonly disposition: string;
   /** Names and values in turn, for 304 too. */
   readonly validation: readonly string[];
-  /** Names and values in turn, for answers with a body. */
+  /** Names and values in turn, for answers with a body; `validation` is in it. */
   readonly description: readonly string[];
 }
 
@@ -41,13 +43,16 @@ function makeHead(file: ServedFile): FileHead {
   // The object's id: its bytes never change, and no other object has the same.
   const validators = { etag: `"${file.objectId}"`, lastModified };
   const policy = presentation.contentSecurityPolicy;
+  const validation = ['ETag', validators.etag, 'Last-Modified', formatHttpDate(lastModified)];
   return {
     validators,
     contentType: contentTypeHeader(file.contentType, file.declaredContentType),
     presentation,
     disposition: contentDisposition(presentation.disposition, file.name),
-    validation: ['ETag', validators.etag, 'Last-Modified', formatHttpDate(lastModified)],
+    isScript: isScript(file.contentType),
+    validation,
     description: [
+      ...validation,
       'Accept-Ranges',
       'bytes',
       'X-Content-Type-Options',

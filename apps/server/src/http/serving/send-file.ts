@@ -38,7 +38,7 @@ function sendSmall(
     if (count < length) throw truncatedObject();
     body.writeHead();
     // If the connection breaks this is never called, and the buffer is left to the garbage collector.
-    response.end(buffer.subarray(0, length), () => buffers.give(buffer));
+    response.end(length === buffer.length ? buffer : buffer.subarray(0, length), () => buffers.give(buffer));
   };
   const fail = (error: unknown): never => {
     file.release();

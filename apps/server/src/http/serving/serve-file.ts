@@ -1,22 +1,21 @@
 import {
   cacheControl,
-  contentRange,
   evaluatePreconditions,
-  multipartRanges,
   type OpenedFile,
   rangeStillApplies,
   requestedRanges,
   type StoreRegistry,
   wouldRunOnOurOrigin,
 } from '@carcosa/domain';
-import { CarcosaError, type Clock, type Random, randomToken } from '@carcosa/kernel';
+import { type BucketId, CarcosaError, type Clock, type Random, randomToken } from '@carcosa/kernel';
 import type { FilesCapability, ObjectStore, OpenFile, PresignCapability } from '@carcosa/storage/port';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { commonHeaders } from '../plugins/request-context.ts';
-import { type Body, type BodyPiece, storageFailure } from './body.ts';
+import { type Body, storageFailure } from './body.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { downloadDisposition, type FileHead, headOf } from './head.ts';
 import { PacedReader } from './paced-reader.ts';
+import { type Plan, planBody } from './plan.ts';
 import { sendFile } from './send-file.ts';
 import { sendStream } from './send-stream.ts';
 import { type Sendfile, sendfileHeaders } from './sendfile.ts';
@@ -46,81 +45,74 @@ const REDIRECT_LIFETIME = 3600;
 const BOUNDARY_LENGTH = 24;
 
 /**
- * Answers GET and HEAD for files by RFC 9110: conditions, ranges, and the bytes by the shortest way that the bucket allows.
+ * Answers GET and HEAD for files by RFC 9110: conditions, ranges, and the bytes by the shortest way that the bucket allows. What
+ * needs no waiting makes no promise: of a small range out of the page cache, promises would be a tenth of the work.
  */
 export class FileServer {
   readonly #parts: FileServerParts;
   readonly #reader = new PacedReader();
   readonly #buffers = new BufferPool();
+  /** Those that were opened already: a registry opens each of them once. */
+  readonly #stores = new Map<BucketId, ObjectStore>();
 
   constructor(parts: FileServerParts) {
     this.#parts = parts;
   }
 
   /**
-   * Answers, or throws while nothing is sent.
+   * Answers; or throws, or rejects, while nothing is sent.
    * @throws CarcosaError `not_found` when the object was deleted since the file was looked up, `range_not_satisfiable`,
    * `precondition_failed`, `forbidden`, `storage_unavailable`, `storage_misconfigured`
    */
-  async serve(asked: FileRequest): Promise<void> {
-    const { request, opened } = asked;
-    const { file } = opened;
-    const head = headOf(file);
-    assertNotForOurOrigin(request, file.contentType);
-    const store = await this.#parts.stores.storeFor(file.bucketId);
-    if (store.files && this.#handsOver(asked, head, store.files)) return;
-    if (file.delivery === 'redirect' && store.presign && request.method === 'GET')
-      return await this.#redirect(asked, head, store.presign);
-    const condition = evaluatePreconditions(request.headers, head.validators);
-    if (condition === 'failed') throw new CarcosaError('precondition_failed');
-    if (condition === 'not-modified') return answerNotModified(asked, head);
-    const plan = this.#plan(asked, head);
-    if (request.method === 'HEAD' || plan.length === 0) {
-      writeHead(asked, head, plan);
-      asked.reply.raw.end();
-      return;
-    }
-    await this.#send(asked, store, { pieces: plan.pieces, writeHead: () => writeHead(asked, head, plan) });
-    // Whoever went away before the first byte has no answer to wait for.
-    if (!asked.reply.sent) asked.reply.hijack();
+  serve(asked: FileRequest): void | Promise<void> {
+    const { bucketId } = asked.opened.file;
+    const store = this.#stores.get(bucketId);
+    if (store) return this.#answer(asked, store);
+    return this.#parts.stores.storeFor(bucketId).then((opened) => {
+      this.#stores.set(bucketId, opened);
+      return this.#answer(asked, opened);
+    });
   }
 
-  /** Which bytes, and what is said of them. HEAD has no ranges: RFC 9110, section 14.2, defines them for GET alone. */
-  #plan({ request, reply, opened }: FileRequest, head: FileHead): Plan {
+  #answer(asked: FileRequest, store: ObjectStore): void | Promise<void> {
+    const { request, reply, opened } = asked;
+    const { file } = opened;
+    const head = headOf(file);
+    if (head.isScript) assertNotForOurOrigin(request, file.contentType);
+    if (store.files && this.#handsOver(asked, head, store.files)) return undefined;
+    const isHead = request.raw.method === 'HEAD';
+    if (file.delivery === 'redirect' && store.presign && !isHead) return redirect(asked, head, store.presign);
+    const condition = evaluatePreconditions(request.raw.headers, head.validators);
+    if (condition === 'failed') throw new CarcosaError('precondition_failed');
+    if (condition === 'not-modified') return answerNotModified(asked, head);
+    const plan = this.#plan(asked, head, isHead);
+    if (isHead || plan.length === 0) {
+      writeHead(asked, head, plan);
+      reply.raw.end();
+      return undefined;
+    }
+    const sending = this.#send(asked, store, { pieces: plan.pieces, writeHead: () => writeHead(asked, head, plan) });
+    return sending?.then(() => {
+      // Whoever went away before the first byte has no answer to wait for.
+      if (!reply.sent) reply.hijack();
+    });
+  }
+
+  /** Which bytes are wanted. HEAD has no ranges: RFC 9110, section 14.2, defines them for GET alone. */
+  #plan({ request, reply, opened }: FileRequest, head: FileHead, isHead: boolean): Plan {
     const { size } = opened.file;
-    const { range } = request.headers;
-    const applies = request.method === 'GET' && range !== undefined && this.#rangeApplies(request, head);
+    const { range, 'if-range': ifRange } = request.raw.headers;
+    const applies =
+      range !== undefined &&
+      !isHead &&
+      (ifRange === undefined || rangeStillApplies(String(ifRange), head.validators, this.#parts.clock.now()));
     const ranges = applies ? requestedRanges(range, size) : 'whole';
     if (ranges === 'unsatisfiable') {
       reply.header('Content-Range', `bytes */${size}`);
       throw new CarcosaError('range_not_satisfiable', { details: { size } });
     }
-    if (ranges === 'whole')
-      return {
-        status: 200,
-        contentType: head.contentType,
-        length: size,
-        pieces: [{ start: 0, end: size - 1 }],
-        range: null,
-      };
-    const [only] = ranges;
-    if (ranges.length === 1 && only) {
-      const length = only.end - only.start + 1;
-      return { status: 206, contentType: head.contentType, length, pieces: ranges, range: contentRange(only, size) };
-    }
-    const boundary = randomToken(this.#parts.random, BOUNDARY_LENGTH);
-    const body = multipartRanges(ranges, { size, contentType: head.contentType }, boundary);
-    const pieces = [...body.pieces.flatMap((piece): BodyPiece[] => [piece.head, piece.range]), body.tail];
-    return { status: 206, contentType: body.contentType, length: body.length, pieces, range: null };
-  }
-
-  #rangeApplies(request: FastifyRequest, head: FileHead): boolean {
-    const ifRange = request.headers['if-range'];
-    return rangeStillApplies(
-      typeof ifRange === 'string' ? ifRange : undefined,
-      head.validators,
-      this.#parts.clock.now(),
-    );
+    const boundary = (): string => randomToken(this.#parts.random, BOUNDARY_LENGTH);
+    return planBody({ size, contentType: head.contentType }, ranges, boundary);
   }
 
   #send({ reply, opened }: FileRequest, store: ObjectStore, body: Body): void | Promise<void> {
@@ -129,10 +121,8 @@ export class FileServer {
     const send = (file: OpenFile): void | Promise<void> => {
       if (file.size === size) return sendFile({ file, reader: this.#reader, buffers: this.#buffers }, reply.raw, body);
       file.release();
-      throw new CarcosaError('storage_unavailable', {
-        message: 'The bucket holds other bytes than were stored.',
-        retryable: false,
-      });
+      const message = 'The bucket holds other bytes than were stored.';
+      throw new CarcosaError('storage_unavailable', { message, retryable: false });
     };
     const found = store.files.open(storageKey);
     return found instanceof Promise ? found.then(send) : send(found);
@@ -140,76 +130,25 @@ export class FileServer {
 
   /** Lets the proxy in front of us send the file, where that is configured. It answers conditions and ranges itself. */
   #handsOver(asked: FileRequest, head: FileHead, files: FilesCapability): boolean {
-    const headers = sendfileHeaders(
-      this.#parts.sendfile,
-      files.locate(asked.opened.file.storageKey),
-      head.presentation,
-    );
+    const { sendfile } = this.#parts;
+    if (sendfile.mode === 'off') return false;
+    const headers = sendfileHeaders(sendfile, files.locate(asked.opened.file.storageKey), head.presentation);
     if (!headers) return false;
-    const own = [
-      ...answerHeaders(asked, head),
-      'Content-Type',
-      head.contentType,
-      'Content-Disposition',
-      dispositionOf(asked, head),
-    ];
-    asked.reply.raw.writeHead(200, [...own, ...headers, 'Content-Length', '0']);
+    const own = answerHeaders(asked, head);
+    own.push('Content-Type', head.contentType, 'Content-Length', '0', ...headers);
+    asked.reply.raw.writeHead(200, own);
     asked.reply.hijack();
     asked.reply.raw.end();
     return true;
   }
-
-  /** Sends the client to the provider. Not for HEAD: the address is signed for GET. */
-  async #redirect(asked: FileRequest, head: FileHead, presign: PresignCapability): Promise<void> {
-    const { file, expiresIn } = asked.opened;
-    const { url } = await presign
-      .signGet({
-        key: file.storageKey,
-        expiresIn: Math.min(REDIRECT_LIFETIME, Math.max(1, expiresIn ?? REDIRECT_LIFETIME)),
-        contentType: head.contentType,
-        contentDisposition: dispositionOf(asked, head),
-      })
-      .catch((error) => {
-        throw storageFailure(error);
-      });
-    const { request, reply } = asked;
-    reply.raw.writeHead(302, [
-      ...commonHeaders(request),
-      'Location',
-      url,
-      'Cache-Control',
-      'no-store',
-      'Content-Length',
-      '0',
-    ]);
-    reply.hijack();
-    reply.raw.end();
-  }
 }
 
-interface Plan {
-  readonly status: 200 | 206;
-  readonly contentType: string;
-  /** Bytes of the body. */
-  readonly length: number;
-  readonly pieces: readonly BodyPiece[];
-  /** Content-Range, for a single range. */
-  readonly range: string | null;
-}
-
-function writeHead(asked: FileRequest, head: FileHead, plan: Plan): void {
-  const headers = [
-    ...answerHeaders(asked, head),
-    'Content-Type',
-    plan.contentType,
-    'Content-Disposition',
-    dispositionOf(asked, head),
-    'Content-Length',
-    String(plan.length),
-  ];
-  if (plan.range !== null) headers.push('Content-Range', plan.range);
+function writeHead(asked: FileRequest, head: FileHead, { status, contentType, length, range }: Plan): void {
+  const headers = answerHeaders(asked, head);
+  headers.push('Content-Type', contentType, 'Content-Length', String(length));
+  if (range !== null) headers.push('Content-Range', range);
   // All at once: headers that are set one by one double the time that this takes.
-  asked.reply.raw.writeHead(plan.status, headers);
+  asked.reply.raw.writeHead(status, headers);
   asked.reply.hijack();
 }
 
@@ -220,14 +159,27 @@ function answerNotModified(asked: FileRequest, head: FileHead): void {
   reply.raw.end();
 }
 
+/** Sends the client to the provider. Not for HEAD: the address is signed for GET. */
+async function redirect(asked: FileRequest, head: FileHead, presign: PresignCapability): Promise<void> {
+  const { request, reply, opened } = asked;
+  const expiresIn = Math.min(REDIRECT_LIFETIME, Math.max(1, opened.expiresIn ?? REDIRECT_LIFETIME));
+  const key = opened.file.storageKey;
+  const { url } = await presign
+    .signGet({ key, expiresIn, contentType: head.contentType, contentDisposition: dispositionOf(asked, head) })
+    .catch((error) => {
+      throw storageFailure(error);
+    });
+  const headers = [...commonHeaders(request), 'Location', url, 'Cache-Control', 'no-store', 'Content-Length', '0'];
+  reply.raw.writeHead(302, headers);
+  reply.hijack();
+  reply.raw.end();
+}
+
 function answerHeaders(asked: FileRequest, head: FileHead): string[] {
-  return [
-    ...commonHeaders(asked.request),
-    ...head.validation,
-    ...head.description,
-    'Cache-Control',
-    cacheControlOf(asked),
-  ];
+  const headers = commonHeaders(asked.request);
+  headers.push(...head.description, 'Cache-Control', cacheControlOf(asked));
+  headers.push('Content-Disposition', dispositionOf(asked, head));
+  return headers;
 }
 
 function cacheControlOf({ opened, versioned, shared }: FileRequest): string {
