@@ -29,6 +29,8 @@ export class AppendQueue {
   readonly #options: AppendQueueOptions;
   /** Small contents: chunks as they came, not yet in a slot. */
   #chunks: Uint8Array[] = [];
+  /** Those of them whose memory may be given back. */
+  #owned: Uint8Array[] = [];
   #slot: Slot | null = null;
   /** Full slots on their way to the disk; `live`: hashed from memory. */
   #queued: { slot: Slot; live: boolean }[] = [];
@@ -60,6 +62,7 @@ export class AppendQueue {
     if (!this.#slot && this.#queued.length === 0 && this.#gathered() + chunk.length <= INLINE_LIMIT) {
       if (hashes) hash.small(chunk, this.#length);
       this.#chunks.push(chunk);
+      if (owned) this.#owned.push(chunk);
       this.#length += chunk.length;
       return undefined;
     }
@@ -111,6 +114,7 @@ export class AppendQueue {
     this.#slot?.release();
     this.#slot = null;
     this.#chunks = [];
+    for (const chunk of this.#owned.splice(0)) giveBack(chunk);
   }
 
   #gathered(): number {
