@@ -220,6 +220,18 @@ describe('a signed address', () => {
     );
   });
 
+  it('has one signature and no other spelling of it', async () => {
+    const { url } = await sign();
+    const signature = new URL(url).searchParams.get('signature') ?? '';
+    for (const last of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') {
+      if (signature.endsWith(last)) continue;
+      await expectClosed(altered(url, (at) => at.searchParams.set('signature', signature.slice(0, -1) + last)));
+    }
+    for (const other of [`${signature}=`, `${signature}A`, ` ${signature}`, signature.toUpperCase()]) {
+      await expectClosed(altered(url, (at) => at.searchParams.set('signature', other)));
+    }
+  });
+
   it('of one file does not open another', async () => {
     const other = await put(server, 'other eyes', { path: 'private/other', visibility: 'private' });
     const { url } = await sign();
