@@ -58,7 +58,8 @@ mon allow pool size one = true
 run dir = $D/run
 admin socket = $D/run/\$name.asok
 log file = $D/log/\$name.log
-bluestore block size = 6442450944
+# Sparse: takes no more room than is written.
+bluestore block size = 17179869184
 osd memory target = 939524096
 osd pool default pg autoscale mode = off
 ms bind ipv6 = false
@@ -72,6 +73,9 @@ rgw frontends = beast endpoint=127.0.0.1:$RGW_PORT
 # Small parts, so that tests cross many of their boundaries; short pages, so that they turn many.
 rgw multipart min part size = 65536
 rgw max listing results = 20
+# What is deleted makes room at once, not after two hours.
+rgw gc obj min wait = 5
+rgw gc processor period = 5
 CONF
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ObjectStore } from '../port.ts';
 import {
   appendAll,
   expectError,
@@ -122,6 +123,36 @@ export function describeStaging(open: OpenBucket): void {
         expect((await readAll(store, key)).equals(bytes)).toBe(true);
       });
 
+      it('takes back more than it gets in the end', async () => {
+        const { boundary, store } = bucket();
+        const bytes = kind === 'known' ? someBytes(5 * boundary) : someBytes(10);
+        const { staged, key } = await begin(bytes);
+        await appendAll(staged, someBytes(5 * boundary));
+        await staged.truncate(0);
+        await appendAll(staged, bytes);
+        expect(await staged.sha256()).toBe(sha256(bytes));
+        await staged.commit(key);
+        expect((await readAll(store, key)).equals(bytes)).toBe(true);
+      });
+
+      it('continues from what was synced lazily', async () => {
+        const { boundary, store } = bucket();
+        const bytes = someBytes(5 * boundary);
+        const { staged, key } = await begin(bytes);
+        await appendAll(staged, bytes.subarray(0, 2 * boundary + 1000));
+        await staged.sync();
+        await appendAll(staged, bytes.subarray(2 * boundary + 1000, 4 * boundary + 1000));
+        const durable = await staged.sync({ lazy: true });
+        expect(durable).toBeGreaterThanOrEqual(2 * boundary + 1000);
+        expect(durable).toBeLessThanOrEqual(4 * boundary + 1000);
+        await staged.close();
+        const resumed = await store.resume(staged.ref, { durable, takeover: false });
+        await appendAll(resumed, bytes.subarray(durable));
+        expect(await resumed.sha256()).toBe(sha256(bytes));
+        await resumed.commit(key);
+        expect((await readAll(store, key)).equals(bytes)).toBe(true);
+      });
+
       it('syncs while more is appended', async () => {
         const { boundary, openAgain } = bucket();
         const bytes = someBytes(4 * boundary);
@@ -138,7 +169,7 @@ export function describeStaging(open: OpenBucket): void {
           if (at % 90_000 === 0) syncs.push(check(at % 180_000 === 0));
         }
         await Promise.all(syncs);
-        await staged.sync();
+        expect(await staged.sync()).toBe(bytes.length);
         const saved = staged.ref;
         await staged.close();
         const again = await openAgain();
@@ -174,6 +205,30 @@ export function describeStaging(open: OpenBucket): void {
         await zombie.close();
         expect((await readAll(other, key)).equals(bytes)).toBe(true);
         await other.close();
+      });
+
+      it('can be taken over again when the heir dies before it has saved anything', async () => {
+        const { boundary, openAgain } = bucket();
+        const bytes = someBytes(2 * boundary + 9);
+        const cut = boundary + 100;
+        const { staged, key } = await begin(bytes);
+        await appendAll(staged, bytes.subarray(0, cut));
+        await staged.sync();
+        const saved = staged.ref;
+        await appendAll(staged, bytes.subarray(cut, 2 * boundary + 1));
+        const others = [await openAgain(), await openAgain()];
+        const takeOver = (store: ObjectStore, fence: number) =>
+          store.resume(saved, { durable: cut, takeover: true, fence });
+        const dying = await takeOver(others[0] as ObjectStore, 2);
+        await appendAll(dying, bytes.subarray(cut, 2 * boundary));
+        const heir = await takeOver(others[1] as ObjectStore, 3);
+        await appendAll(heir, bytes.subarray(cut));
+        await heir.sync();
+        expect(await heir.sha256()).toBe(sha256(bytes));
+        await heir.commit(key);
+        for (const former of [dying, staged]) await former.close();
+        expect((await readAll(others[1] as ObjectStore, key)).equals(bytes)).toBe(true);
+        for (const store of others) await store.close();
       });
 
       it('removes all that was staged', async () => {

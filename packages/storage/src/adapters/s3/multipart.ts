@@ -115,6 +115,14 @@ export class Multipart {
   }
 
   /**
+   * Says that there will be `count` parts in the end, before a last one is sent that may be short: more may lie there, taken back,
+   * and some providers (Ceph) make no object unless all are named.
+   */
+  async endAt(count: number): Promise<void> {
+    if (this.#sent > count) await this.#renew();
+  }
+
+  /**
    * Makes the object of all parts, once: right too where it was made before, or where the answer says otherwise than the bucket.
    * @param size bytes of all parts
    * @throws CarcosaError `not_found` when there is neither the multipart upload nor the object, `upload_fenced` when another
@@ -125,8 +133,6 @@ export class Multipart {
     // One that all writers share ends with its completion; one of our own would replace what a later writer has made.
     const made = this.#own ? await this.#api.head(key) : null;
     if (made && !mayReplace(made, writer)) throw new CarcosaError('upload_fenced');
-    // Some providers (Ceph) make no object unless all parts that were sent are named.
-    if (this.#sent > this.count) await this.#renew();
     const parts = this.#etags.map((etag, index) => ({ number: index + 1, etag: etag ?? '' }));
     await completeOnce(this.#api, { key, id: await this.id(), parts, uploadId: writer.uploadId, size });
   }

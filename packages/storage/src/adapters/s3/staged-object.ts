@@ -310,7 +310,10 @@ export class S3StagedObject implements StagedObject {
     const length = this.length;
     try {
       if (this.#multipart && this.#sender && (this.#multipart.hasBegun || this.#part.index > 0)) {
-        if (this.#part.length > 0 || this.#multipart.count === 0) await this.#sendPart(this.#part);
+        const isLast = this.#part.length > 0 || this.#part.index === 0;
+        await this.#sender.delivered();
+        await this.#multipart.endAt(this.#part.index + Number(isLast));
+        if (isLast) await this.#sendPart(this.#part);
         await this.#sender.delivered();
         await this.#multipart.complete(length);
       } else {

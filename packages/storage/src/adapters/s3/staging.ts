@@ -70,7 +70,7 @@ export async function resumeObject(
   };
   const open = saved.whole ? null : await openStaged(context, saved, at, writer);
   return new S3StagedObject(context, {
-    ...(open ?? (await openCompleted(context, saved, at.durable, writer))),
+    ...(open ?? (await openCompleted(context, saved, at, writer))),
     ...known,
   });
 }
@@ -97,16 +97,16 @@ async function openStaged(
   const part = new PartBuffer(count, saved.partSize, context.buffers);
   part.append(bytes);
   if (saved.single) return { state, part, multipart: null };
-  if (saved.multipart === null) {
-    // A former writer may have begun one and not got to saving that.
-    if (at.takeover) await abortAll(api, target.key);
-    return { state, part, multipart: new Multipart(api, target) };
+  const held = saved.multipart === null ? null : await api.listParts(target.key, saved.multipart);
+  if (saved.multipart !== null && held) {
+    const from = { id: saved.multipart, held, count, length: start, alone: !at.takeover };
+    const multipart = await Multipart.resume(api, target, from);
+    return { state: { ...state, multipart: await multipart.id() }, part, multipart };
   }
-  const held = await api.listParts(target.key, saved.multipart);
-  if (!held) return null;
-  const from = { id: saved.multipart, held, count, length: start, alone: !at.takeover };
-  const multipart = await Multipart.resume(api, target, from);
-  return { state: { ...state, multipart: await multipart.id() }, part, multipart };
+  if (count > 0) return null;
+  // Not begun yet, or ended by somebody who took it over; nothing of ours was in it.
+  if (at.takeover) await abortAll(api, target.key);
+  return { state: { ...state, multipart: null }, part, multipart: new Multipart(api, target) };
 }
 
 /**
@@ -117,10 +117,11 @@ async function openStaged(
 async function openCompleted(
   context: StagingContext,
   saved: StagedState,
-  durable: number,
+  at: { durable: number; takeover: boolean },
   writer: Writer,
 ): Promise<Opened> {
   const { api, layout } = context;
+  const { durable } = at;
   const target = targetOf(context, saved, writer);
   const object = await api.head(target.key);
   if (!object || !isFrom(object, saved.uploadId)) throw new CarcosaError('not_found');
@@ -137,6 +138,8 @@ async function openCompleted(
     };
   }
   if (object.size < (keptBytes ? start : durable)) throw new CarcosaError('not_found');
+  // Another may have taken it apart already, and not got to saving that.
+  if (at.takeover) await abortAll(api, target.key);
   const multipart = saved.single ? null : await Multipart.takeApart(api, target, object, count);
   const part = new PartBuffer(count, saved.partSize, context.buffers);
   const state = { ...saved, length: durable, multipart: (await multipart?.id()) ?? null, whole: false };
