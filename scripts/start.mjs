@@ -6,14 +6,24 @@ import { pathToFileURL } from 'node:url';
 import { bootstrapBuilt } from './lib/bootstrap.mjs';
 import { CACHE, ROOT } from './lib/paths.mjs';
 import { KnownFailure, main } from './lib/say.mjs';
+import { serverFlags } from './lib/server-flags.mjs';
 
 await main(async () => {
   await bootstrapBuilt();
   const server = join(ROOT, 'apps', 'server', 'dist', 'main.js');
   if (!existsSync(server))
     throw new KnownFailure(`${server} is missing: run \`npm run build\` and look at what it says.`);
-  module.enableCompileCache?.(join(CACHE, 'compiled'));
-  // In this process: signals and the exit code are the server's own, and it starts sooner.
+  const compiled = join(CACHE, 'compiled');
+  // The server becomes this process: signals and the exit code are its own.
+  if (process.execve) {
+    const env = { NODE_COMPILE_CACHE: compiled, ...process.env };
+    process.execve(
+      process.execPath,
+      [process.execPath, '--disable-warning=ExperimentalWarning', ...serverFlags(), server],
+      env,
+    );
+  }
+  module.enableCompileCache?.(compiled);
   process.argv[1] = server;
   await import(pathToFileURL(server).href);
 });

@@ -39,7 +39,8 @@ export class Carcosa {
     const server = await ServerProcess.start({
       name: 'Carcosa',
       program: process.execPath,
-      args: [MAIN],
+      // As `npm start` runs it.
+      args: [...nodeFlags(), MAIN],
       env: { PORT: String(port), HOST: '127.0.0.1', CARCOSA_DATA_DIR: dataDirectory },
       port,
       logFile: bench.workspace.logFile('carcosa'),
@@ -60,7 +61,7 @@ export class Carcosa {
 
   /** One call of the interface. Throws with the answer's message when the status is not the expected one. */
   async call<Data>(method: string, path: string, expected: number, options: CallOptions = {}): Promise<Answer<Data>> {
-    const json = options.json === undefined ? {} : { 'Content-Type': 'application/json' };
+    const json: Record<string, string> = options.json === undefined ? {} : { 'Content-Type': 'application/json' };
     const response = await fetch(new URL(path, this.url), {
       method,
       headers: { ...this.authorization, ...json, ...options.headers },
@@ -124,4 +125,10 @@ function folders(path: string): string[] {
   if (!existsSync(path)) return [];
   const entries = readdirSync(path, { withFileTypes: true });
   return entries.filter((entry) => entry.isDirectory()).map((entry) => join(path, entry.name));
+}
+
+function nodeFlags(): string[] {
+  const manifest = join(import.meta.dirname, '..', '..', 'apps', 'server', 'package.json');
+  const { config } = JSON.parse(readFileSync(manifest, 'utf8')) as { config: { nodeFlags: string } };
+  return config.nodeFlags.split(' ');
 }

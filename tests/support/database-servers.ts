@@ -3,10 +3,9 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPool, type EmbeddedPostgres, installationIn, migrate, startEmbeddedPostgres } from '@carcosa/database';
+import { processIdentity, stopLeftover } from '@carcosa/database/testing';
 import { silentLogger, systemClock } from '@carcosa/kernel';
 import pg from 'pg';
-import { stopLeftover } from '../../packages/database/src/drivers/embedded/leftover.ts';
-import { processIdentity } from '../../packages/database/src/drivers/embedded/process-identity.ts';
 import { type DatabaseKind, DEBIAN_BINARIES, DEBIAN_MAJOR, SERVERS_VARIABLE } from './database.ts';
 
 /**

@@ -7,10 +7,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from '@carcosa/database';
+import { readPostmasterFile, stopLeftover } from '@carcosa/database/testing';
 import { silentLogger, systemClock } from '@carcosa/kernel';
 import pg from 'pg';
 import { afterAll, onTestFinished } from 'vitest';
-import { readPostmasterFile, stopLeftover } from '../../../packages/database/src/drivers/embedded/leftover.ts';
 
 const run = promisify(execFile);
 

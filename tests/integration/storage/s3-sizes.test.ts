@@ -5,7 +5,6 @@ import { text } from 'node:stream/consumers';
 import { ListPartsCommand, S3Client } from '@aws-sdk/client-s3';
 import { S3ObjectStore, type S3StoreConfig } from '@carcosa/storage/adapters/s3';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SOURCE_FLAGS } from '../../../scripts/lib/source-flags.mjs';
 import { radosgw } from '../../support/radosgw.ts';
 import { patternBytes, sha256, unique } from '../../support/random.ts';
 
@@ -52,7 +51,7 @@ describe.skipIf(!gateway)('an S3 bucket at real sizes', () => {
 
   it('holds three parts of an upload in memory, however large it is', async () => {
     const worker = path.join(import.meta.dirname, '../../support/s3-memory-worker.ts');
-    const child = spawn(process.execPath, [...SOURCE_FLAGS, worker, JSON.stringify(config), String(192 * MIB)], {
+    const child = spawn(process.execPath, [...process.execArgv, worker, JSON.stringify(config), String(192 * MIB)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);

@@ -20,7 +20,11 @@ export async function findObject(db: Queryable, id: ObjectId): Promise<ObjectRow
 }
 
 /** Notes the digests of an object, and of the files whose present content it is. */
-export async function setObjectDigests(db: Queryable, id: ObjectId, digests: { sha256: Buffer; md5: Buffer }): Promise<void> {
+export async function setObjectDigests(
+  db: Queryable,
+  id: ObjectId,
+  digests: { sha256: Buffer; md5: Buffer },
+): Promise<void> {
   await db.query(
     `with hashed as (update objects set sha256 = $2, md5 = $3 where id = $1 returning id, sha256, md5)
      update files f set sha256 = hashed.sha256, md5 = hashed.md5 from hashed where f.object_id = hashed.id`,
