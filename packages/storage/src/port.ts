@@ -18,17 +18,21 @@ export interface ObjectStore {
   /** Opens objects as files of this machine; absent where they are somewhere else. */
   readonly files?: FilesCapability;
 
-  /** Begins an object under `uploadId`. Nothing is visible under any key before {@link StagedObject.commit}. */
+  /**
+   * Begins an object under `uploadId`. Nothing under `key` counts before {@link StagedObject.commit}, though a provider may show bytes
+   * there before: an upload that ends without a file is discarded, and its key deleted.
+   */
   stage(input: StageInput): Promise<StagedObject>;
   /**
-   * Continues what another request, or another process, began; bytes beyond `at.durable` are dropped.
+   * Continues what another request, or another process, began; bytes beyond `at.durable` are dropped. `ref` and `at.durable` are those
+   * that one `sync` left, and no older than the upload's row.
    * With `takeover` the former writer may still be alive and writing: what it writes from now on must not reach the object.
    * @throws CarcosaError `not_found` when nothing is staged any more.
    */
   resume(ref: StagedRef, at: { durable: number; takeover: boolean; fence?: number }): Promise<StagedObject>;
   /**
    * Removes all that was staged for an upload, also what a crash left before its `ref` was saved (null then). Idempotent;
-   * also right after a commit, when it removes nothing that is visible.
+   * also right after a commit: it never removes what lies under `key`.
    */
   discard(staged: { uploadId: string; key: string; ref: StagedRef | null }): Promise<void>;
 
@@ -96,15 +100,18 @@ export interface StagedObject {
    * may be given back as soon as it is copied, instead of when garbage is next collected.
    */
   append(chunk: Uint8Array, owned?: boolean): Promise<void> | undefined;
-  /** Drops everything beyond `length`, which is at or after the last durable offset that was acknowledged. */
+  /** Drops everything beyond `length`: the offset that the last `sync` returned, or that this staged object began with. */
   truncate(length: number): Promise<void>;
   /**
-   * Puts all bytes appended so far on stable storage and returns their number; appending may go on meanwhile. After a failed sync this staged object refuses
-   * every further call: a second fsync that succeeds does not bring lost pages back.
+   * Puts all bytes appended so far on stable storage and returns their number; appending may go on meanwhile. After a failed
+   * sync this staged object refuses every further call: a second fsync that succeeds does not bring lost pages back.
    * With `lazy`, a tail that is better written together with what follows may be left out.
    */
   sync(options?: { lazy?: boolean }): Promise<number>;
-  /** SHA-256 in hex of the appended bytes, from byte 0. Reads back whatever was not hashed while it streamed. */
+  /**
+   * SHA-256 in hex of the appended bytes, from byte 0. Reads back whatever was not hashed while it streamed. Ask when all bytes are
+   * there: what has to be read back may have to be put together first, and then takes no more.
+   */
   sha256(): Promise<string>;
   /** The first bytes, at most `length`, for sniffing. */
   head(length: number): Promise<Uint8Array>;

@@ -1,4 +1,5 @@
 import { CarcosaError } from '@carcosa/kernel';
+import { giveBack } from '../../give-back.ts';
 import { type ContentHash, INLINE_LIMIT } from './content-hash.ts';
 import type { DirectFile } from './direct-file.ts';
 import { fdatasync, toStorageError, writeAll } from './file-system.ts';
@@ -237,13 +238,4 @@ export class AppendQueue {
     this.#failure ??= toStorageError(error);
     return this.#failure;
   }
-}
-
-/**
- * Frees the memory of a chunk that was copied. Left to the collector, the chunks of a fast upload cost more CPU in its threads
- * than writing them does, and stand in memory by the hundred megabytes.
- */
-function giveBack(chunk: Uint8Array): void {
-  const { buffer } = chunk;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
 }

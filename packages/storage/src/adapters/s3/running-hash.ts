@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { giveBack } from '../../give-back.ts';
 
 /**
  * SHA-256 of the bytes that are appended, with what is needed to take bytes back. `null` stands for a hash that nobody knows,
@@ -55,10 +56,13 @@ export class RunningHash {
     return this.#hash !== null;
   }
 
-  /** Makes the hash anew from all the bytes, which are saved. */
+  /** Makes the hash anew from all the bytes, which are saved; nobody else may look at the chunks. */
   async readFrom(bytes: AsyncIterable<Uint8Array>): Promise<void> {
     const hash = createHash('sha256');
-    for await (const chunk of bytes) hash.update(chunk);
+    for await (const chunk of bytes) {
+      hash.update(chunk);
+      giveBack(chunk);
+    }
     this.#hash = hash;
     this.#saved = hash.copy();
   }

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Hash } from 'node:crypto';
 import { CarcosaError } from '@carcosa/kernel';
+import { giveBack } from '../../give-back.ts';
 import type { StagedObject, StagedRef } from '../../port.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { S3Api } from './client.ts';
@@ -105,12 +106,15 @@ export class S3StagedObject implements StagedObject {
     return this.#resumed || (this.#multipart?.hasBegun ?? false);
   }
 
-  append(chunk: Uint8Array): Promise<void> | undefined {
+  append(chunk: Uint8Array, owned = false): Promise<void> | undefined {
     try {
       this.#check();
       this.#checkRoom(chunk.length);
       const taken = this.#fill(chunk);
-      return taken === chunk.length ? undefined : this.#fillRest(chunk.subarray(taken));
+      if (taken < chunk.length) return this.#fillRest(chunk.subarray(taken));
+      // Copied and hashed already.
+      if (owned) giveBack(chunk);
+      return undefined;
     } catch (error) {
       return Promise.reject(error);
     }
