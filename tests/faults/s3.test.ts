@@ -11,7 +11,7 @@ import { tusOffset } from '../support/tus.ts';
 
 const gateway = await radosgw();
 
-describe.skipIf(!gateway)('with a bucket of a real S3 server (Debian: ceph-mon ceph-mgr ceph-osd radosgw)', () => {
+describe.skipIf(!gateway)('with a bucket of a real S3 server (Debian: ceph-mon ceph-osd radosgw)', () => {
   let proxy: S3FaultProxy;
   let bucket: S3StoreConfig;
   let server: Server;
