@@ -25,7 +25,7 @@ export interface S3StoreConfig {
   maxAttempts?: number;
   /** Connections at a time. Default 64. */
   maxSockets?: number;
-  /** Parts of all uploads of this process that are on their way at a time. Default 16. */
+  /** Parts of all uploads of this process that are on their way at a time. Default 8. */
   maxPartsInFlight?: number;
   /** Whether ETags are MD5 sums and worth comparing. Default true; answers that name KMS encryption are excepted anyway. */
   etagIsMd5?: boolean;
@@ -62,7 +62,7 @@ export function resolveConfig(config: S3StoreConfig) {
     idleTimeout: config.idleTimeout ?? 30_000,
     maxAttempts: config.maxAttempts ?? 4,
     maxSockets: config.maxSockets ?? 64,
-    maxPartsInFlight: config.maxPartsInFlight ?? 16,
+    maxPartsInFlight: config.maxPartsInFlight ?? 8,
     etagIsMd5: config.etagIsMd5 ?? true,
     copyLimit: config.copyLimit ?? 512 * MIB,
   };
