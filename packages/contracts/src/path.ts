@@ -13,7 +13,9 @@ const FORBIDDEN = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 export function pathProblem(path: string): string | null {
   if (path === '') return 'it is empty';
   if (!path.isWellFormed()) return 'it is not valid Unicode';
-  if (new TextEncoder().encode(path).length > MAX_PATH_BYTES) return `it is longer than ${MAX_PATH_BYTES} bytes`;
+  // A character of UTF-16 is at most three bytes of UTF-8: only long ones need counting.
+  const mayBeLong = path.length * 3 > MAX_PATH_BYTES;
+  if (mayBeLong && new TextEncoder().encode(path).length > MAX_PATH_BYTES) return `it is longer than ${MAX_PATH_BYTES} bytes`;
   if (path.startsWith('/')) return 'it begins with "/"; paths are relative to the project';
   if (FORBIDDEN.test(path)) return 'it has a control character or a mark that reorders text';
   for (const segment of path.split('/')) {
