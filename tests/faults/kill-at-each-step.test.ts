@@ -14,7 +14,7 @@ if (missing.length > 0) console.warn(`kill at each step: skipped, since ${missin
 
 /** The calls by which bytes and names get to the disk. */
 const CALLS = (process.env.CARCOSA_TEST_KILL_CALLS ?? 'fdatasync,fsync,rename').split(',');
-const DEEPEST = Number(process.env.CARCOSA_TEST_KILL_DEPTH ?? 2);
+const DEEPEST = Number(process.env.CARCOSA_TEST_KILL_DEPTH ?? 1);
 
 let postgres: Postgres;
 let server: Server;
