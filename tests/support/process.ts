@@ -26,10 +26,18 @@ export interface ServerProcess {
   ready(within: number): Promise<string>;
 }
 
-/** The built program where it is asked for or no older than its source, else the source. */
+/** The built program where it is asked for or no older than its source, else the source; with the flags of `npm start`. */
 export function serverCommand(): string[] {
-  if (process.env.CARCOSA_TEST_BUILT === '1' || builtIsFresh()) return [BUILT];
-  return ['--conditions=source', '--disable-warning=ExperimentalWarning', SOURCE];
+  const flags = ['--disable-warning=ExperimentalWarning', ...nodeFlags()];
+  if (process.env.CARCOSA_TEST_BUILT === '1' || builtIsFresh()) return [...flags, BUILT];
+  return [...flags, '--conditions=source', SOURCE];
+}
+
+/** What the server's package says that Node should be started with. */
+function nodeFlags(): string[] {
+  const manifest = readFileSync(path.join(ROOT, 'apps/server/package.json'), 'utf8');
+  const { config } = JSON.parse(manifest) as { config?: { nodeFlags?: string } };
+  return config?.nodeFlags?.split(' ') ?? [];
 }
 
 /** Starts the server with nothing of this process's environment but what every program needs. */
