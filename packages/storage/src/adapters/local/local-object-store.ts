@@ -23,6 +23,7 @@ import {
   ftruncate,
   isErrno,
   open,
+  rename,
   stat,
   toStorageError,
   unlink,
@@ -87,12 +88,11 @@ export class LocalObjectStore implements ObjectStore {
     return this.#stagedFile(name, null, NOTHING);
   }
 
-  async resume(ref: StagedRef, at: { durable: number; takeover: boolean }): Promise<StagedObject> {
+  async resume(ref: StagedRef, at: { durable: number; takeover: boolean; fence?: number }): Promise<StagedObject> {
+    const ours = at.takeover ? heirName(ref, at.fence) : stagedName(ref);
     // A file is made with its first byte: until then there is none to continue, nor one that a former writer could have open.
-    if (at.durable === 0 && !(await isThere(this.#staged(stagedName(ref))))) {
-      return this.#stagedFile(at.takeover ? nextName(ref) : stagedName(ref), null, NOTHING);
-    }
-    const name = at.takeover ? await this.#fence(ref, at.durable) : stagedName(ref);
+    if (at.durable === 0 && !(await this.#isStaged(ref))) return this.#stagedFile(ours, null, NOTHING);
+    const name = at.takeover ? await this.#fence(ref, ours, at.durable) : ours;
     const fd = await open(this.#staged(name), 'r+').catch(rethrow);
     try {
       await this.#cutTo(fd, at.durable, name);
@@ -104,12 +104,22 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async discard(staged: { uploadId: string; ref: StagedRef | null }): Promise<void> {
-    const { uploadId, generation } = parseName(staged.ref ? stagedName(staged.ref) : firstName(staged.uploadId));
-    // A takeover whose new name was never saved has left the next generation behind.
-    for (const name of [`${uploadId}.${generation}`, `${uploadId}.${generation + 1}`]) {
+    const { uploadId } = parseName(staged.ref ? stagedName(staged.ref) : firstName(staged.uploadId));
+    await this.#removeStaged(uploadId);
+  }
+
+  /** Removes every file of an upload: takeovers whose names were never saved have left some that no row knows of. */
+  async #removeStaged(uploadId: string): Promise<void> {
+    const names = await readdir(this.#staging).catch(rethrow);
+    for (const name of names.filter((each) => each.startsWith(`${uploadId}.`))) {
       this.#unpark(name)?.hash.dispose();
       await removeFile(this.#staged(name));
     }
+  }
+
+  async #isStaged(ref: StagedRef): Promise<boolean> {
+    const name = stagedName(ref);
+    return (await isThere(this.#staged(name))) || (await isThere(this.#staged(takenName(name))));
   }
 
   async read(key: string, options: ReadOptions = {}): Promise<Readable> {
@@ -197,6 +207,7 @@ export class LocalObjectStore implements ObjectStore {
       workers: this.#workers,
       directories: this.#directories,
       resolve: (key: string) => this.locate(key),
+      wasTakenOver: parseName(name).generation > 0,
       onClose: (committed: boolean) => {
         if (committed) hash.dispose();
         else this.#park(name, { hash, parts: null });
@@ -205,15 +216,20 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   /**
-   * Gives the bytes that were acknowledged a new file: whoever still holds the old one writes to a file without a name.
+   * Gives the bytes that were acknowledged a new file, and takes the name from the old one: whoever still holds that writes to a
+   * file that nothing will be made of. It stays until the upload ends, for an heir of an heir that died before its name was
+   * saved: what is acknowledged lies before anything that the former writer may still write.
    */
-  async #fence(ref: StagedRef, durable: number): Promise<string> {
+  async #fence(ref: StagedRef, heir: string, durable: number): Promise<string> {
     const old = stagedName(ref);
-    const next = nextName(ref);
+    const taken = takenName(old);
     this.#unpark(old)?.hash.dispose();
     try {
-      await copyFile(this.#staged(old), this.#staged(next), constants.COPYFILE_FICLONE);
-      const fd = await open(this.#staged(next), 'r+');
+      await rename(this.#staged(old), this.#staged(taken)).catch(async (error) => {
+        if (!isErrno(error, 'ENOENT') || !(await isThere(this.#staged(taken)))) throw error;
+      });
+      await copyFile(this.#staged(taken), this.#staged(heir), constants.COPYFILE_FICLONE);
+      const fd = await open(this.#staged(heir), 'r+');
       try {
         await ftruncate(fd, durable);
         await fdatasync(fd);
@@ -221,11 +237,10 @@ export class LocalObjectStore implements ObjectStore {
         await close(fd);
       }
       await this.#directories.sync(this.#staging);
-      await removeFile(this.#staged(old));
     } catch (error) {
       throw toStorageError(error);
     }
-    return next;
+    return heir;
   }
 
   async #cutTo(fd: number, durable: number, name: string): Promise<void> {
@@ -306,9 +321,15 @@ export class LocalObjectStore implements ObjectStore {
 /** Names in the staging directory are `{upload id}.{generation}`; each takeover makes a generation. */
 const firstName = (uploadId: string) => `${uploadId}.0`;
 
-function nextName(ref: StagedRef): string {
+/** Each lease has a number of its own, so that no two heirs ever share a name. */
+function heirName(ref: StagedRef, fence: number | undefined): string {
   const { uploadId, generation } = parseName(stagedName(ref));
-  return `${uploadId}.${generation + 1}`;
+  return `${uploadId}.${fence ?? generation + 1}`;
+}
+
+/** What a staged file is called when its upload was taken over. */
+function takenName(name: string): string {
+  return `${parseName(name).uploadId}.taken`;
 }
 
 function parseName(name: string): { uploadId: string; generation: number } {

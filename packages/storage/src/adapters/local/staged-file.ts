@@ -28,6 +28,8 @@ export interface StagedFileOptions {
   entryDurable: boolean;
   hash: ContentHash;
   workers: DiskWorkers;
+  /** Whether files of former writers lie beside it. */
+  wasTakenOver: boolean;
   directories: DirectorySyncer;
   /** Where an object of that key lies. */
   resolve(key: string): string;
@@ -63,6 +65,10 @@ export class StagedFile implements StagedObject {
 
   get length(): number {
     return this.#queue.length;
+  }
+
+  get mayLeaveTraces(): boolean {
+    return this.#options.wasTakenOver;
   }
 
   append(chunk: Uint8Array, owned?: boolean): Promise<void> | undefined {
