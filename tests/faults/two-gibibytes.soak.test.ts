@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectNothingUnreferenced } from '../support/bucket-on-disk.ts';
+import { abortUnfinished, expectNothingUnreferenced } from '../support/bucket-on-disk.ts';
 import { type CuttingProxy, startCuttingProxy } from '../support/cutting-proxy.ts';
 import { versionsOf } from '../support/files.ts';
 import { patternBlocks, seededRandom } from '../support/random.ts';
@@ -92,6 +92,8 @@ describe('a file of 2 GiB by tus', () => {
     );
     expect(peak, 'at most 200 MB').toBeLessThanOrEqual(200 * 1_000_000);
     expect(mean(later), 'flat').toBeLessThan(mean(earlier) * 1.3 + 20 * MIB);
+    // Creations whose answer a cut swallowed are uploads that nobody knows of: they end by expiry, here at once.
+    await abortUnfinished(server);
     await expectNothingUnreferenced(server);
   });
 });
