@@ -71,7 +71,6 @@ describe.skipIf(!findChromium())('uploads from a real browser (Debian: apt-get i
   it('by Uppy and its tus plug-in', async () => {
     const outcome = await inPage('uppyTus', endpoint(), server.apiKey, 5 * MIB + 7, 1);
     await expectStored(outcome, content(5 * MIB + 7, 1));
-    expect(outcome.progress.at(-1)).toBe(100);
   });
 
   it('by Uppy and its tus plug-in, over a connection that breaks again and again', async () => {

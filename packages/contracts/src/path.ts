@@ -15,7 +15,8 @@ export function pathProblem(path: string): string | null {
   if (!path.isWellFormed()) return 'it is not valid Unicode';
   // A character of UTF-16 is at most three bytes of UTF-8: only long ones need counting.
   const mayBeLong = path.length * 3 > MAX_PATH_BYTES;
-  if (mayBeLong && new TextEncoder().encode(path).length > MAX_PATH_BYTES) return `it is longer than ${MAX_PATH_BYTES} bytes`;
+  if (mayBeLong && new TextEncoder().encode(path).length > MAX_PATH_BYTES)
+    return `it is longer than ${MAX_PATH_BYTES} bytes`;
   if (path.startsWith('/')) return 'it begins with "/"; paths are relative to the project';
   if (FORBIDDEN.test(path)) return 'it has a control character or a mark that reorders text';
   for (const segment of path.split('/')) {
