@@ -1,5 +1,14 @@
 import { join } from 'node:path';
-import { type Database, Listener, migrate, openDatabase, type Queryable, transaction } from '@carcosa/database';
+import {
+  type Database,
+  dropUnfinishedParts,
+  Listener,
+  migrate,
+  openDatabase,
+  type Queryable,
+  releaseAllLeases,
+  transaction,
+} from '@carcosa/database';
 import {
   ApiKeyService,
   type BucketOpeners,
@@ -66,6 +75,11 @@ export async function compose(input: ComposeInput) {
   try {
     progress?.('migrations');
     await migrate(database, { logger });
+    // Nobody else uses an embedded database: whoever held a lease is dead, and clients need not wait for it to lapse.
+    if (database.kind === 'embedded') {
+      await releaseAllLeases(database.pool);
+      await dropUnfinishedParts(database.pool);
+    }
     return composeServices({ ...input, clock, random }, ids, database);
   } catch (error) {
     await database.close();

@@ -9,6 +9,8 @@ export function explainFailure(error: unknown, address: { host: string; port: nu
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'listen' || syscall === 'bind' || syscall === 'getaddrinfo')
     return oneLine(listenProblem(code, address));
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return 'The disk of the data directory is full. Free some space, then start again.';
   return null;
 }
 

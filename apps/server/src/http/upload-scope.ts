@@ -1,7 +1,7 @@
 import type { App } from './types.ts';
 
 /** How long a sender whose body we do not want may go on, so that it gets to read why. */
-const LINGER_MS = 5_000;
+const LINGER_MS = 30_000;
 
 /** Registers routes that read their body as a stream: nothing is parsed, limited or held before they ask for it. */
 export function uploadScope(app: App, register: (scope: App) => void): void {

@@ -13,11 +13,20 @@ import {
   saveStaged,
   type UploadRow,
 } from '@carcosa/database';
-import { CarcosaError, type Clock, isId, type Logger, type Random, randomToken, toIsoString } from '@carcosa/kernel';
+import {
+  CarcosaError,
+  type Clock,
+  isCarcosaError,
+  isId,
+  type Logger,
+  type Random,
+  randomToken,
+  toIsoString,
+} from '@carcosa/kernel';
 import type { ObjectStat, ObjectStore, PresignCapability, StagedRef } from '@carcosa/storage/port';
 import type { Actor } from '../access/actor.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
-import { hashObject, sniffObject } from './committed-content.ts';
+import { factsOfCommitted, hashObject, sniffObject } from './committed-content.ts';
 import { agreeOnParts, type DirectPlan, directPlanOf, partPlace, planDirect } from './direct-plan.ts';
 import type { PartAddresses } from './part-addresses.ts';
 import { receive } from './upload-body.ts';
@@ -204,12 +213,28 @@ export class DirectUploadService {
   }
 
   async #completeLocal(held: HeldLease, store: ObjectStore, plan: DirectPlan): Promise<File> {
-    const staged = await store.resume(refOf(held.upload), { durable: plan.size, takeover: false });
+    const { completion } = this.#options;
+    const ref = refOf(held.upload);
+    const staged = await store.resume(ref, { durable: plan.size, takeover: false }).catch((error: unknown) => {
+      if (isCarcosaError(error, 'not_found')) return null;
+      throw error;
+    });
+    if (!staged) return this.#completeCommitted(held, store, plan);
     try {
-      return await this.#options.completion.completeStaged(held, staged);
+      return await completion.completeStaged(held, staged);
     } finally {
       await staged.close();
     }
+  }
+
+  /** The bytes have got their final name already, by a request that ended before the database knew. */
+  async #completeCommitted(held: HeldLease, store: ObjectStore, plan: DirectPlan): Promise<File> {
+    const { upload } = held;
+    const stat = await store.stat(upload.storageKey);
+    if (stat?.size !== plan.size) throw new CarcosaError('upload_not_open');
+    const facts = await factsOfCommitted(store, upload, stat);
+    assertChecksum(upload, facts.sha256 ?? '');
+    return this.#options.completion.file(held, facts);
   }
 
   async #completeRemote(held: HeldLease, store: ObjectStore, plan: DirectPlan): Promise<File> {

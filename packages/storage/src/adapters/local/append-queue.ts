@@ -111,11 +111,15 @@ export class AppendQueue {
   async settle(): Promise<void> {
     this.#closed = true;
     await this.#writing?.catch(() => {});
+    this.#releaseSlots();
+    this.#chunks = [];
+    for (const chunk of this.#owned.splice(0)) giveBack(chunk);
+  }
+
+  #releaseSlots(): void {
     for (const { slot } of this.#queued.splice(0)) slot.release();
     this.#slot?.release();
     this.#slot = null;
-    this.#chunks = [];
-    for (const chunk of this.#owned.splice(0)) giveBack(chunk);
   }
 
   #gathered(): number {
@@ -196,7 +200,10 @@ export class AppendQueue {
       try {
         await this.#writeSlot(slot, live);
       } catch (error) {
-        throw this.#fail(error);
+        const failure = this.#fail(error);
+        // Somebody may wait for memory that only this queue would have given back.
+        this.#releaseSlots();
+        throw failure;
       }
       this.#queued.shift();
       this.#written += slot.length;
