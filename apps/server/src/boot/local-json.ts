@@ -27,9 +27,14 @@ export async function readLocalJson(dataDir: string): Promise<LocalJson | null> 
   }
 }
 
-/** Replaces the file as a whole, readable by its owner alone. */
+/** Replaces the file as a whole, readable by its owner alone; what says the same already stays, also on a full disk. */
 export async function writeLocalJson(dataDir: string, input: Omit<LocalJson, 'uploadthingToken'>): Promise<LocalJson> {
   const content = { ...input, uploadthingToken: uploadthingToken(input) };
+  const present = await readLocalJson(dataDir);
+  if (present && JSON.stringify(present) === JSON.stringify(LocalJson.parse(content))) {
+    await chmod(fileOf(dataDir), 0o600);
+    return content;
+  }
   const temporary = `${fileOf(dataDir)}.${process.pid}.new`;
   const handle = await open(temporary, 'w', 0o600);
   try {
