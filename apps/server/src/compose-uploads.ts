@@ -1,5 +1,6 @@
 import type { Queryable } from '@carcosa/database';
 import {
+  type Access,
   DirectUploadService,
   type Notifications,
   PartAddresses,
@@ -9,6 +10,7 @@ import {
   UploadLeases,
   type UploadProjects,
   UploadService,
+  type UploadTenants,
 } from '@carcosa/domain';
 import type { Clock, IdGenerator, Logger, Random } from '@carcosa/kernel';
 
@@ -16,7 +18,9 @@ export interface UploadParts {
   db: Queryable;
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   stores: StoreRegistry;
+  access: Access;
   projects: UploadProjects;
+  tenants: UploadTenants;
   notifications: Notifications;
   hashLater(db: Queryable, objectId: string): Promise<void>;
   clock: Clock;

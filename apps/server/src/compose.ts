@@ -10,15 +10,18 @@ import {
   transaction,
 } from '@carcosa/database';
 import {
+  Access,
   ApiKeyService,
   type BucketOpeners,
   BucketStores,
   FileService,
   GarbageService,
   IdempotencyService,
+  ProjectFactsCache,
   ProjectService,
   ProvisioningService,
   ServingService,
+  TenantFactsCache,
 } from '@carcosa/domain';
 import {
   CarcosaError,
@@ -104,29 +107,50 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const health = new HealthService({ db, stores });
 
   const apiKeys = new ApiKeyService(common);
-  const serving = new ServingService({ ...common, secret: Buffer.from(secret) });
+  const projectFacts = new ProjectFactsCache(common);
+  const access = new Access({ projects: projectFacts });
+  const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
-  const projects = new ProjectService({ ...common, onChange: (id) => serving.projectChanged(id) });
-  subscribeCaches(notifications, { apiKeys, projects, serving });
+  const onChange = (id: string): void => {
+    projectFacts.invalidate(id);
+    serving.projectChanged(id);
+  };
+  const projects = new ProjectService({ ...common, access, onChange });
+  const tenantFacts = new TenantFactsCache(common);
+  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, serving });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
     ...common,
+    access,
     onChange: filesChanged,
     stores,
-    projects,
+    projects: projectFacts,
+    tenants: tenantFacts,
     notifications,
     hashLater,
     secret,
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
-  const files = new FileService({ ...common, onChange: filesChanged });
+  const files = new FileService({ ...common, access, onChange: filesChanged });
 
   return {
     ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance },
     ...{ database, inTransaction, notifications, queue, stores, health },
-    ...{ apiKeys, projects, idempotency, provisioning, serving, files, garbage, ...uploadParts },
+    ...{
+      access,
+      apiKeys,
+      projects,
+      projectFacts,
+      tenantFacts,
+      idempotency,
+      provisioning,
+      serving,
+      files,
+      garbage,
+      ...uploadParts,
+    },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
       await uploadParts.leases.close();

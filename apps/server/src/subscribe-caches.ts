@@ -1,10 +1,11 @@
-import { API_KEYS_CHANNEL, FILES_CHANNEL, PROJECTS_CHANNEL } from '@carcosa/database';
-import type { ApiKeyService, ProjectService, ServingService } from '@carcosa/domain';
+import { API_KEYS_CHANNEL, FILES_CHANNEL, PROJECTS_CHANNEL, TENANTS_CHANNEL } from '@carcosa/database';
+import type { ApiKeyService, ProjectFactsCache, ServingService, TenantFactsCache } from '@carcosa/domain';
 import type { PostgresNotifications } from './postgres-notifications.ts';
 
 export interface Caches {
   apiKeys: ApiKeyService;
-  projects: ProjectService;
+  projectFacts: ProjectFactsCache;
+  tenantFacts: TenantFactsCache;
   serving: ServingService;
 }
 
@@ -12,15 +13,20 @@ export interface Caches {
  * Makes what this process remembers follow the changes that any process announces; all of it is forgotten when announcements may
  * have been lost.
  */
-export function subscribeCaches(notifications: PostgresNotifications, { apiKeys, projects, serving }: Caches): void {
+export function subscribeCaches(
+  notifications: PostgresNotifications,
+  { apiKeys, projectFacts, tenantFacts, serving }: Caches,
+): void {
   const keyChanged = (publicId?: string): void => apiKeys.invalidate(publicId);
   const projectChanged = (projectId?: string): void => {
-    projects.invalidate(projectId);
+    projectFacts.invalidate(projectId);
     serving.projectChanged(projectId);
   };
+  const tenantChanged = (tenantId?: string): void => tenantFacts.invalidate(tenantId);
   const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
   notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keyChanged(text(publicId)), keyChanged);
   notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
+  notifications.subscribe(TENANTS_CHANNEL, ({ tenantId }) => tenantChanged(text(tenantId)), tenantChanged);
   notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(texts(keys)), filesChanged);
 }
 

@@ -63,6 +63,7 @@ export const ListFilesQuery = z.object({
   createdAfter: instant.optional().describe('at this instant or later'),
   createdBefore: instant.optional().describe('earlier than this instant'),
   tag: StorableText.max(64).optional(),
+  tenantId: z.string().max(64).optional().describe('files of this tenant only'),
   uploader: StorableText.max(100).optional(),
   q: StorableText.min(1).max(200).optional().describe('part of the name, any case'),
 });
@@ -104,6 +105,7 @@ export type Folder = z.infer<typeof Folder>;
 export const ListFoldersQuery = z.object({
   projectId: z.string().optional(),
   folder: FolderPath.default('').describe('whose immediate subfolders; "" is the top'),
+  tenantId: z.string().max(64).optional().describe('count files of this tenant only'),
   limit: queryInteger(1, 1000).default(100),
   cursor: z.string().max(4096).optional(),
 });

@@ -12,5 +12,6 @@ export * from './repositories/projects.ts';
 export * from './repositories/provisioning.ts';
 export * from './repositories/queryable.ts';
 export * from './repositories/serving.ts';
+export * from './repositories/tenants.ts';
 export * from './repositories/uploads/index.ts';
 export type { UploadDoor, UploadStatus } from './schema/index.ts';

@@ -1,5 +1,6 @@
+export * from './access/access.ts';
 export * from './access/actor.ts';
-export * from './access/authorize.ts';
+export * from './access/grant.ts';
 export * from './api-keys/service.ts';
 export * from './buckets/bucket-stores.ts';
 export * from './buckets/store-registry.ts';
@@ -8,7 +9,9 @@ export * from './garbage/service.ts';
 export * from './idempotency/service.ts';
 export * from './notifications.ts';
 export * from './objects/hash-object.ts';
+export * from './projects/project-facts.ts';
 export * from './projects/service.ts';
 export * from './provisioning/service.ts';
 export * from './serving/index.ts';
+export * from './tenants/tenant-facts.ts';
 export * from './uploads/index.ts';

@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   invalid_path: entry('The path is not allowed; use up to 1,024 bytes of non-empty segments without "." or "..".'),
   unauthenticated: entry('Send an API key: "Authorization: Bearer sk_…" or "x-api-key: sk_…".'),
   forbidden: entry('This key may not do that; use one with the permission named in `details`.'),
+  tenant_suspended: entry('This tenant is suspended and may write nothing; ask whoever runs the app.'),
   not_found: entry('There is nothing here that you may see.'),
   method_not_allowed: entry('This address does not answer that method.'),
   conflict: entry('The change conflicts with the present state; read it again and retry.'),

@@ -12,6 +12,10 @@ export const ID_PREFIXES = {
   tenant: 'ten',
   bucket: 'bkt',
   apiKey: 'key',
+  user: 'usr',
+  session: 'ses',
+  invitation: 'inv',
+  token: 'tok',
   file: 'file',
   object: 'obj',
   upload: 'upl',
@@ -29,6 +33,11 @@ export type ProjectId = Id<'project'>;
 export type TenantId = Id<'tenant'>;
 export type BucketId = Id<'bucket'>;
 export type ApiKeyId = Id<'apiKey'>;
+export type UserId = Id<'user'>;
+export type SessionId = Id<'session'>;
+export type InvitationId = Id<'invitation'>;
+/** Of a tenant token. */
+export type TokenId = Id<'token'>;
 export type FileId = Id<'file'>;
 export type ObjectId = Id<'object'>;
 export type UploadId = Id<'upload'>;

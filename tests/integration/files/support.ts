@@ -1,16 +1,9 @@
 import { File, ListFilesQuery, type Page, type Permission, splitPath } from '@carcosa/contracts';
 import { type Database, type Queryable, transaction } from '@carcosa/database';
-import { type ApiKeyActor, type FileChangesParts, FileService } from '@carcosa/domain';
-import {
-  type ApiKeyId,
-  type BucketId,
-  type FileId,
-  IdGenerator,
-  ManualClock,
-  type ProjectId,
-  systemRandom,
-} from '@carcosa/kernel';
+import { Access, FileService, type FileServiceParts, ProjectFactsCache } from '@carcosa/domain';
+import { type BucketId, type FileId, IdGenerator, ManualClock, type ProjectId, systemRandom } from '@carcosa/kernel';
 import { z } from 'zod';
+import { apiKeyActor } from '../../support/actors.ts';
 import { createTestDatabase, type DatabaseKind } from '../../support/database.ts';
 
 export const PUBLIC_URL = 'https://files.example';
@@ -61,7 +54,9 @@ export async function createFileWorld(kind: DatabaseKind, options: { poolSize?: 
     return id;
   };
   const projectId = await addProject();
-  const parts: FileChangesParts = {
+  const access = new Access({ projects: new ProjectFactsCache({ db, clock }) });
+  const parts: FileServiceParts = {
+    access,
     db,
     transaction: (work) => transaction(database.pool, work),
     clock,
@@ -79,15 +74,11 @@ export async function createFileWorld(kind: DatabaseKind, options: { poolSize?: 
     addProject,
     parts,
     service: new FileService(parts),
-    actor: keyOf(projectId, ids, ['files:read', 'files:write', 'files:delete']),
-    keyOf: (project: ProjectId, permissions: Permission[]) => keyOf(project, ids, permissions),
+    actor: apiKeyActor(ids, projectId, ['files:read', 'files:write', 'files:delete']),
+    keyOf: (project: ProjectId, permissions: Permission[]) => apiKeyActor(ids, project, permissions),
     seed: (files: SeedFile[], project: ProjectId = projectId) =>
       seed({ database, clock, ids, bucketId, projectId: project }, files),
   };
-}
-
-function keyOf(projectId: ProjectId, ids: IdGenerator, permissions: Permission[]): ApiKeyActor {
-  return { type: 'api-key', id: ids.next('apiKey') as ApiKeyId, projectId, permissions: new Set(permissions) };
 }
 
 interface SeedInto {

@@ -6,10 +6,13 @@ import { ProjectSettings } from '@carcosa/contracts';
 import { type Database, type Queryable, transaction } from '@carcosa/database';
 import * as schema from '@carcosa/database/schema';
 import {
+  Access,
   type Actor,
   DirectUploadService,
   type Notifications,
   PartAddresses,
+  ProjectFactsCache,
+  TenantFactsCache,
   UploadCollector,
   UploadCompletion,
   UploadLeases,
@@ -18,6 +21,7 @@ import {
 import { IdGenerator, ManualClock, type ProjectId, silentLogger, systemRandom } from '@carcosa/kernel';
 import { DiskWorkers, LocalObjectStore } from '@carcosa/storage/adapters/local';
 import type { ObjectStore } from '@carcosa/storage/port';
+import { apiKeyActor } from '../../support/actors.ts';
 import { createTestDatabase, type DatabaseKind } from '../../support/database.ts';
 
 /** One database and one bucket, on which any number of engines can run as the nodes of a cluster. */
@@ -25,12 +29,7 @@ export class UploadWorld {
   readonly clock = new ManualClock(Date.UTC(2026, 5, 1));
   readonly ids = new IdGenerator(this.clock);
   readonly projectId = this.ids.next('project');
-  readonly actor: Actor = {
-    type: 'api-key',
-    id: this.ids.next('apiKey'),
-    projectId: this.projectId,
-    permissions: new Set(['files:write', 'files:read']),
-  };
+  readonly actor: Actor = apiKeyActor(this.ids, this.projectId, ['files:write', 'files:read']);
   readonly database: Database;
   readonly root: string;
   readonly #subscribers = new Map<string, Set<(payload: Record<string, unknown>) => void>>();
@@ -61,6 +60,8 @@ export class UploadWorld {
     const stores = { storeFor: async (): Promise<ObjectStore> => store };
     const { clock, ids } = this;
     const common = {
+      access: new Access({ projects: new ProjectFactsCache({ db, clock }) }),
+      tenants: new TenantFactsCache({ db, clock }),
       db,
       stores,
       clock,

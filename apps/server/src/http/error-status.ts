@@ -6,6 +6,7 @@ export const ERROR_STATUS = {
   invalid_path: 400,
   unauthenticated: 401,
   forbidden: 403,
+  tenant_suspended: 403,
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { IdempotencyLease, IdempotencyService } from '@carcosa/domain';
-import type { ProjectId } from '@carcosa/kernel';
 import type { FastifyReply } from 'fastify';
 import { JSON_TYPE } from './envelope.ts';
 import { REPLAYED_HEADER } from './plugins/idempotency.ts';
@@ -16,7 +15,8 @@ export interface UploadAnswer {
 }
 
 export interface IdempotentUpload {
-  projectId: ProjectId;
+  /** See `idempotencyScope`. */
+  scope: string;
   key: string;
   /** Stores the body. */
   store(): Promise<UploadAnswer>;
@@ -30,8 +30,8 @@ export async function uploadOnce(
   reply: FastifyReply,
   upload: IdempotentUpload,
 ): Promise<FastifyReply> {
-  const { projectId, key } = upload;
-  const begun = await service.begin({ projectId, key, fingerprint: null });
+  const { scope, key } = upload;
+  const begun = await service.begin({ scope, key, fingerprint: null });
   if (!begun.lease) {
     begun.assertSame(fingerprint(await upload.identify()));
     const { status, headers, body } = begun.replay;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { FilePath, Visibility } from '@carcosa/contracts';
-import { type Actor, type CreateUpload, projectOf, type UploadRow, type WriteResult } from '@carcosa/domain';
+import { type Actor, type CreateUpload, idempotencyScope, type UploadRow, type WriteResult } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -100,7 +100,7 @@ async function create(carcosa: Carcosa, request: FastifyRequest, reply: FastifyR
   // A creation is known by what it declares; bytes that come along may be fewer the second time.
   const identity = { parameters: CREATION_HEADERS.map((name) => raw.headers[name] ?? null), sha256: '' };
   const store = async (): Promise<UploadAnswer> => {
-    const result = await createUpload(carcosa, actor, raw);
+    const result = await createUpload(carcosa, actor, request);
     return { status: 201, headers: creationHeaders(carcosa, result), body: '', request: identity };
   };
   if (key === undefined) {
@@ -108,17 +108,18 @@ async function create(carcosa: Carcosa, request: FastifyRequest, reply: FastifyR
     return reply.code(status).headers(headers).send();
   }
   return uploadOnce(carcosa.idempotency, reply, {
-    projectId: projectOf(actor),
+    scope: idempotencyScope(actor),
     key,
     store,
     identify: async () => identity,
   });
 }
 
-async function createUpload({ uploads }: Carcosa, actor: Actor, raw: IncomingMessage): Promise<WriteResult> {
+async function createUpload({ uploads }: Carcosa, actor: Actor, { raw, query }: FastifyRequest): Promise<WriteResult> {
   const { headers } = raw;
   const concat = parseConcat(single(headers['upload-concat']));
   const input = {
+    ...CreationQuery.parse(query),
     ...describeUpload(single(headers['upload-metadata'])),
     doorState: doorState(headers['upload-metadata'], concat),
   };
@@ -221,6 +222,9 @@ function declaredSize(headers: IncomingMessage['headers']): number | null {
   }
   return size ?? null;
 }
+
+/** Whose the upload will be, in the address that creates it. */
+const CreationQuery = z.object({ projectId: z.string().optional(), tenantId: z.string().optional() });
 
 const TusParameters = z.object({ path: FilePath.optional(), visibility: Visibility.optional() });
 

@@ -1,4 +1,4 @@
-import type { Permission } from '@carcosa/contracts';
+import type { KeyRestrictions, Permission } from '@carcosa/contracts';
 import type { ApiKeyId, ProjectId } from '@carcosa/kernel';
 import type { Queryable } from './queryable.ts';
 
@@ -13,12 +13,14 @@ export interface ApiKeyRow {
   /** SHA-256 of the secret. */
   secretHash: Buffer;
   permissions: Permission[];
+  restrictions: KeyRestrictions;
+  limitFactor: number;
   expiresAt: Date | null;
   revokedAt: Date | null;
 }
 
-const COLUMNS = `id, public_id as "publicId", project_id as "projectId", label, secret_hash as "secretHash", permissions,
-  expires_at as "expiresAt", revoked_at as "revokedAt"`;
+const COLUMNS = `id, public_id as "publicId", project_id as "projectId", label, secret_hash as "secretHash", permissions, restrictions,
+  limit_factor as "limitFactor", expires_at as "expiresAt", revoked_at as "revokedAt"`;
 
 /** The key with that public id, revoked or not; null when there is none. */
 export async function findApiKey(db: Queryable, publicId: string): Promise<ApiKeyRow | null> {
@@ -30,11 +32,24 @@ export async function findApiKey(db: Queryable, publicId: string): Promise<ApiKe
   return rows[0] ?? null;
 }
 
-export async function insertApiKey(db: Queryable, row: Omit<ApiKeyRow, 'revokedAt'>): Promise<void> {
+export type NewApiKeyRow = Omit<ApiKeyRow, 'revokedAt'> & { createdBy: string | null };
+
+export async function insertApiKey(db: Queryable, row: NewApiKeyRow): Promise<void> {
   await db.query(
-    `insert into api_keys (id, public_id, project_id, label, secret_hash, permissions, expires_at, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, now())`,
-    [row.id, row.publicId, row.projectId, row.label, row.secretHash, row.permissions, row.expiresAt],
+    `insert into api_keys (id, public_id, project_id, label, secret_hash, permissions, expires_at, restrictions, limit_factor, created_by, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now())`,
+    [
+      row.id,
+      row.publicId,
+      row.projectId,
+      row.label,
+      row.secretHash,
+      row.permissions,
+      row.expiresAt,
+      JSON.stringify(row.restrictions),
+      row.limitFactor,
+      row.createdBy,
+    ],
   );
 }
 

@@ -50,11 +50,18 @@ export async function findServedFile(
   return rows[0] ?? null;
 }
 
+export interface FileAddressRow {
+  key: string;
+  projectId: ProjectId;
+  tenantId: string;
+  path: string;
+}
+
 /** Where the file with that id is served, and whose it is. Null when there is none, or it is in the trash. */
-export async function findFileKey(db: Queryable, id: FileId): Promise<{ key: string; projectId: ProjectId } | null> {
-  const { rows } = await db.query<{ key: string; projectId: ProjectId }>({
+export async function findFileKey(db: Queryable, id: FileId): Promise<FileAddressRow | null> {
+  const { rows } = await db.query<FileAddressRow>({
     name: 'find-file-key',
-    text: `select key, project_id as "projectId" from files where id = $1 and deleted_at is null`,
+    text: `select key, project_id as "projectId", tenant_id as "tenantId", path from files where id = $1 and deleted_at is null`,
     values: [id],
   });
   return rows[0] ?? null;

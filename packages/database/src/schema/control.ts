@@ -1,11 +1,17 @@
 import type { ApiKeyId, BucketId, OrganizationId, ProjectId, TeamId } from '@carcosa/kernel';
+import { sql } from 'drizzle-orm';
 import { boolean, index, integer, jsonb, pgTable, primaryKey, smallint, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { plans } from './limits.ts';
 import { bytea, instant } from './types.ts';
 
 export const organizations = pgTable('organizations', {
   id: text().$type<OrganizationId>().primaryKey(),
   name: text().notNull(),
   slug: text().notNull().unique(),
+  /** Null: no quotas but those set here. */
+  plan: text().references(() => plans.name),
+  /** Quotas that stand instead of the plan's. */
+  quotas: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   createdAt: instant('created_at').notNull(),
 });
 
@@ -37,6 +43,10 @@ export const buckets = pgTable(
     provider: text().$type<'local' | 's3'>().notNull(),
     /** What the provider's adapter needs beside credentials: root, endpoint, region, bucket, prefix. */
     config: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** Sealed credentials; null for a local bucket and for one from the environment. */
+    credentials: bytea(),
+    /** Made by the environment at start, and so not to be changed or removed by anybody else. */
+    fromEnvironment: boolean('from_environment').notNull().default(false),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [uniqueIndex('buckets_name').on(table.organizationId, table.name)],
@@ -61,12 +71,20 @@ export const projects = pgTable(
     name: text().notNull(),
     slug: text().notNull(),
     settings: jsonb().$type<Record<string, unknown>>().notNull(),
+    quotas: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     /** Signed addresses carry an HMAC under a key derived from this number: raising it revokes them all. */
     signingKeyVersion: integer('signing_key_version').notNull().default(1),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
+    /** Being removed since: nobody sees it any more while a job removes its files. */
+    deletedAt: instant('deleted_at'),
   },
-  (table) => [uniqueIndex('projects_slug').on(table.teamId, table.slug)],
+  (table) => [
+    uniqueIndex('projects_slug').on(table.teamId, table.slug).where(sql`deleted_at is null`),
+    index('projects_organization').on(table.organizationId, table.id),
+    index('projects_team').on(table.teamId, table.id),
+    index('projects_bucket').on(table.bucketId),
+  ],
 );
 
 export const apiKeys = pgTable(
@@ -82,21 +100,28 @@ export const apiKeys = pgTable(
     label: text().notNull(),
     secretHash: bytea('secret_hash').notNull(),
     permissions: text().array().notNull(),
+    /** What the key is confined to beside its project: tenant, folder prefix, networks, origins. */
+    restrictions: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    /** Rate limits are this many times those of others. */
+    limitFactor: integer('limit_factor').notNull().default(1),
+    createdBy: text('created_by'),
+    /** The key that replaces this one, which ends when the overlap does. */
+    rotatedTo: text('rotated_to').$type<ApiKeyId>(),
+    /** To the minute. */
+    lastUsedAt: instant('last_used_at'),
     expiresAt: instant('expires_at'),
     revokedAt: instant('revoked_at'),
     createdAt: instant('created_at').notNull(),
   },
-  (table) => [index('api_keys_project').on(table.projectId)],
+  (table) => [index('api_keys_project').on(table.projectId, table.id)],
 );
 
 /** The first answer to each request that carried an Idempotency-Key, kept for 24 hours. */
 export const idempotencyKeys = pgTable(
   'idempotency_keys',
   {
-    projectId: text('project_id')
-      .$type<ProjectId>()
-      .notNull()
-      .references(() => projects.id),
+    /** Whose keys they are: a tenant's, a project's, or a user's where no project is concerned. */
+    scope: text().notNull(),
     key: text().notNull(),
     /** SHA-256 of method, address and body; null until the body of a streamed upload has been read. */
     fingerprint: bytea(),
@@ -108,8 +133,5 @@ export const idempotencyKeys = pgTable(
     lockedUntil: instant('locked_until').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },
-  (table) => [
-    primaryKey({ columns: [table.projectId, table.key] }),
-    index('idempotency_keys_expiry').on(table.expiresAt),
-  ],
+  (table) => [primaryKey({ columns: [table.scope, table.key] }), index('idempotency_keys_expiry').on(table.expiresAt)],
 );

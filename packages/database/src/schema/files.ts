@@ -79,6 +79,9 @@ export const files = pgTable(
     index('files_name').on(table.projectId, table.name, table.id).where(sql`deleted_at is null`),
     index('files_size').on(table.projectId, table.size, table.id).where(sql`deleted_at is null`),
     index('files_folder').on(table.projectId, table.folder, table.createdAt, table.id).where(sql`deleted_at is null`),
+    index('files_tenant')
+      .on(table.projectId, table.tenantId, table.createdAt, table.id)
+      .where(sql`deleted_at is null and tenant_id <> ''`),
     index('files_type')
       .on(table.projectId, table.contentType, table.createdAt, table.id)
       .where(sql`deleted_at is null`),

@@ -35,6 +35,9 @@ export const uploads = pgTable(
     checksum: text(),
     createdBy: text('created_by'),
 
+    /** Ids of organization, project and tenant whose quotas hold a reservation of `size` for this upload. */
+    quotaScopes: text('quota_scopes').array(),
+
     /** Whole length in bytes; null while a tus client defers it. */
     size: bytes('size'),
     /** Bytes on stable storage: never ahead of them. */

@@ -1,14 +1,51 @@
-import type { Permission } from '@carcosa/contracts';
-import type { ApiKeyId, ProjectId } from '@carcosa/kernel';
+import type { KeyRestrictions, MemberRole, Permission } from '@carcosa/contracts';
+import type {
+  ApiKeyId,
+  OrganizationId,
+  ProjectId,
+  SessionId,
+  TeamId,
+  TenantId,
+  TokenId,
+  UserId,
+} from '@carcosa/kernel';
 
 /** Who acts. Every service takes one first; only an edge makes one, from what it verified. */
-export type Actor = ApiKeyActor | SystemActor;
+export type Actor = ApiKeyActor | TenantTokenActor | UserActor | SystemActor;
 
+/** A program with a key of one project. */
 export interface ApiKeyActor {
   readonly type: 'api-key';
   readonly id: ApiKeyId;
   readonly projectId: ProjectId;
   readonly permissions: ReadonlySet<Permission>;
+  readonly restrictions: KeyRestrictions;
+  /** Its rate limits are this many times those of others. */
+  readonly limitFactor: number;
+}
+
+/** A browser of one customer of our user's app, with a token that a key minted for it. */
+export interface TenantTokenActor {
+  readonly type: 'tenant-token';
+  readonly id: TokenId;
+  /** The key that minted it: its end is the token's. */
+  readonly apiKeyId: ApiKeyId;
+  readonly projectId: ProjectId;
+  readonly tenantId: TenantId;
+  readonly permissions: ReadonlySet<Permission>;
+  /** Only what is below this folder; undefined: all that the tenant has. */
+  readonly pathPrefix: string | undefined;
+}
+
+/** A person who is logged in. */
+export interface UserActor {
+  readonly type: 'user';
+  readonly id: UserId;
+  readonly sessionId: SessionId;
+  /** Runs the server: sees its health and limits. Gives no right in organizations. */
+  readonly isServerAdmin: boolean;
+  readonly organizations: ReadonlyMap<OrganizationId, MemberRole>;
+  readonly teams: ReadonlyMap<TeamId, MemberRole>;
 }
 
 /** The program itself: jobs and start-up. */
@@ -20,5 +57,5 @@ export const SYSTEM: SystemActor = { type: 'system' };
 
 /** How an actor is written beside what it made. */
 export function actorId(actor: Actor): string {
-  return actor.type === 'api-key' ? actor.id : 'system';
+  return actor.type === 'system' ? 'system' : actor.id;
 }

@@ -55,6 +55,8 @@ it('is known by its token, with its project and permissions', async () => {
     id,
     projectId,
     permissions: new Set(['files:read']),
+    restrictions: {},
+    limitFactor: 1,
   });
 });
 

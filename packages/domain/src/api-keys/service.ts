@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { Permission } from '@carcosa/contracts';
+import type { KeyRestrictions, Permission } from '@carcosa/contracts';
 import { type ApiKeyRow, findApiKey, insertApiKey, type Queryable, revokeApiKey } from '@carcosa/database';
 import {
   type ApiKeyId,
@@ -34,6 +34,19 @@ export interface ApiKeyServiceParts {
   ids: IdGenerator;
 }
 
+export interface NewApiKey {
+  projectId: ProjectId;
+  label: string;
+  permissions: readonly Permission[];
+  restrictions?: KeyRestrictions;
+  /** Its rate limits are this many times those of others. */
+  limitFactor?: number;
+  /** Who made it; null: the program. */
+  createdBy?: string | null;
+  /** Null: never. */
+  expiresAt?: Date | null;
+}
+
 /** Makes API keys and recognizes them. Only the SHA-256 of a secret is stored. */
 export class ApiKeyService {
   readonly #parts: ApiKeyServiceParts;
@@ -61,10 +74,7 @@ export class ApiKeyService {
   }
 
   /** Makes a key and returns it in clear, this one time. `db` may be a transaction. */
-  async create(
-    input: { projectId: ProjectId; label: string; permissions: readonly Permission[]; expiresAt?: Date | null },
-    db: Queryable = this.#parts.db,
-  ): Promise<{ id: ApiKeyId; token: string }> {
+  async create(input: NewApiKey, db: Queryable = this.#parts.db): Promise<{ id: ApiKeyId; token: string }> {
     const id = this.#parts.ids.next('apiKey');
     const token = newApiKeyToken(this.#parts.random);
     await insertApiKey(db, {
@@ -74,6 +84,9 @@ export class ApiKeyService {
       label: input.label,
       secretHash: hash('sha256', token.secret, 'buffer'),
       permissions: [...input.permissions],
+      restrictions: input.restrictions ?? {},
+      limitFactor: input.limitFactor ?? 1,
+      createdBy: input.createdBy ?? null,
       expiresAt: input.expiresAt ?? null,
     });
     return { id, token: formatApiKey(token) };
@@ -120,7 +133,14 @@ export class ApiKeyService {
 
 function toCached(row: ApiKeyRow, now: number): CachedKey {
   return {
-    actor: { type: 'api-key', id: row.id, projectId: row.projectId, permissions: new Set(row.permissions) },
+    actor: {
+      type: 'api-key',
+      id: row.id,
+      projectId: row.projectId,
+      permissions: new Set(row.permissions),
+      restrictions: row.restrictions,
+      limitFactor: row.limitFactor,
+    },
     secretHash: row.secretHash,
     expiresAt: row.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
     cachedUntil: now + CACHE_MS,

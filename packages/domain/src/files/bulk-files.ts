@@ -1,5 +1,6 @@
 import type { BulkFilesBody, BulkResult, Permission } from '@carcosa/contracts';
-import { CarcosaError, type ProjectId } from '@carcosa/kernel';
+import { CarcosaError } from '@carcosa/kernel';
+import type { Grant } from '../access/grant.ts';
 import type { FileChanges, FileOutcome } from './file-changes.ts';
 
 /** What an actor must be allowed for a bulk action: what the same for one file asks. */
@@ -9,7 +10,7 @@ export function bulkPermission(action: BulkFilesBody['action']): Permission {
 
 export async function bulkFiles(
   changes: FileChanges,
-  scope: { projectId: ProjectId; by: string },
+  scope: { grant: Grant; by: string },
   body: BulkFilesBody,
 ): Promise<BulkResult> {
   const outcomes = await outcomesOf(changes, scope, body);
@@ -25,20 +26,20 @@ export async function bulkFiles(
 
 function outcomesOf(
   changes: FileChanges,
-  { projectId, by }: { projectId: ProjectId; by: string },
+  { grant, by }: { grant: Grant; by: string },
   body: BulkFilesBody,
 ): Promise<FileOutcome[]> {
   switch (body.action) {
     case 'delete':
-      return changes.trash(projectId, body.items);
+      return changes.trash(grant, body.items);
     case 'purge':
-      return changes.purge(projectId, body.items);
+      return changes.purge(grant, body.items);
     case 'restore':
-      return changes.change(projectId, 'trashed', body.items);
+      return changes.change(grant, 'trashed', body.items);
     case 'move':
     case 'update':
-      return changes.change(projectId, 'live', body.items);
+      return changes.change(grant, 'live', body.items);
     case 'copy':
-      return changes.copy(projectId, by, body.items);
+      return changes.copy(grant, by, body.items);
   }
 }

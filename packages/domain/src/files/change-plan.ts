@@ -15,6 +15,8 @@ export interface WantedChange extends Pick<FileChange, 'visibility' | 'metadata'
 export interface Surroundings {
   held: readonly HeldFile[];
   taken: readonly { tenantId: string; path: string }[];
+  /** Whether who changes may put something there; absent: everywhere. */
+  allows?: (path: string) => boolean;
 }
 
 export interface ChangePlan {
@@ -34,7 +36,7 @@ export interface ChangePlan {
 export function planChanges(
   from: 'live' | 'trashed',
   wanted: readonly WantedChange[],
-  { held, taken }: Surroundings,
+  { held, taken, allows = () => true }: Surroundings,
 ): ChangePlan {
   const files = new Map(held.map((file) => [file.id as string, { ...file }]));
   const owners = new Map<string, string>(taken.map((place) => [placeOf(place), 'another']));
@@ -51,6 +53,8 @@ export function planChanges(
       const problem = pathProblem(target);
       if (problem)
         errors.set(position, new CarcosaError('invalid_path', { message: `The path is not allowed: ${problem}.` }));
+      else if (path !== undefined && !allows(target))
+        errors.set(position, new CarcosaError('forbidden', { details: { path } }));
       else if (owner !== undefined && owner !== id) errors.set(position, pathTaken(target));
       else {
         if (file.isLive) owners.delete(placeOf(file));

@@ -5,21 +5,15 @@ import {
   type FileCopy,
   findFiles,
   findTakenPaths,
+  type HeldFile,
   holdFiles,
   isUniqueViolation,
   purgeFiles,
   type Queryable,
   trashFiles,
 } from '@carcosa/database';
-import {
-  CarcosaError,
-  type Clock,
-  type FileId,
-  type IdGenerator,
-  isId,
-  type ProjectId,
-  type Random,
-} from '@carcosa/kernel';
+import { CarcosaError, type Clock, type FileId, type IdGenerator, isId, type Random } from '@carcosa/kernel';
+import { covers, type Grant, isConfined, mayPlace, placeRefused } from '../access/grant.ts';
 import { inTrash, pathTaken, planChanges, type WantedChange, wantedPaths } from './change-plan.ts';
 import { newFileKey } from './file-key.ts';
 
@@ -64,19 +58,20 @@ export class FileChanges {
    * Moves and edits live files, or takes files out of the trash, as if one after the other in their order: what an item leaves is
    * free for the next. The outcome of an item is the file after all of them.
    */
-  async change(
-    projectId: ProjectId,
-    from: 'live' | 'trashed',
-    wanted: readonly WantedChange[],
-  ): Promise<FileOutcome[]> {
+  async change(grant: Grant, from: 'live' | 'trashed', wanted: readonly WantedChange[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const ids = knownIds(wanted);
+    const { projectId } = grant;
     const { errors, changed, unchanged } = await untilPathsHold(() =>
       transaction(async (tx) => {
-        const held = await holdFiles(tx, projectId, ids);
+        const held = await holdCovered(tx, grant, knownIds(wanted));
+        const ids = held.map(({ id }) => id);
         const paths = wantedPaths(from, wanted, held);
         const taken = await findTakenPaths(tx, { projectId, paths, except: ids });
-        const { changes, givingUp, errors } = planChanges(from, wanted, { held, taken });
+        const { changes, givingUp, errors } = planChanges(from, wanted, {
+          held,
+          taken,
+          allows: (path) => mayPlace(grant, path),
+        });
         const changed = await changeFiles(tx, changes, { givingUp, now: clock.now(), publicUrl });
         return { errors, changed, unchanged: await findFiles(tx, projectId, without(ids, changed), publicUrl) };
       }),
@@ -89,11 +84,11 @@ export class FileChanges {
   }
 
   /** Moves files to the trash; those that are there already stay as they are. */
-  async trash(projectId: ProjectId, wanted: readonly Target[]): Promise<FileOutcome[]> {
+  async trash(grant: Grant, wanted: readonly Target[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const ids = knownIds(wanted);
+    const { projectId } = grant;
     const { trashed, unchanged } = await transaction(async (tx) => {
-      await holdFiles(tx, projectId, ids);
+      const ids = (await holdCovered(tx, grant, knownIds(wanted))).map(({ id }) => id);
       const trashed = await trashFiles(tx, ids, { projectId, now: clock.now(), publicUrl });
       return { trashed, unchanged: await findFiles(tx, projectId, without(ids, trashed), publicUrl) };
     });
@@ -102,18 +97,21 @@ export class FileChanges {
   }
 
   /** Removes files with all their versions, from the trash or not. */
-  async purge(projectId: ProjectId, wanted: readonly Target[]): Promise<FileOutcome[]> {
+  async purge(grant: Grant, wanted: readonly Target[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
-    const purged = await transaction((tx) =>
-      purgeFiles(tx, knownIds(wanted), { projectId, now: clock.now(), publicUrl }),
-    );
+    const { projectId } = grant;
+    const purged = await transaction(async (tx) => {
+      const ids = await coveredIds(tx, grant, knownIds(wanted));
+      return await purgeFiles(tx, ids, { projectId, now: clock.now(), publicUrl });
+    });
     this.changed([...purged.values()]);
     return wanted.map(({ id }) => purged.get(id) ?? new CarcosaError('not_found'));
   }
 
   /** Makes new files of the present content of others. */
-  async copy(projectId: ProjectId, by: string, wanted: readonly (Target & { path: string })[]): Promise<FileOutcome[]> {
+  async copy(grant: Grant, by: string, wanted: readonly (Target & { path: string })[]): Promise<FileOutcome[]> {
     const { transaction, clock, ids, random, publicUrl } = this.#parts;
+    const { projectId } = grant;
     const copies = wanted.map(({ id, path }) => ({
       id,
       path,
@@ -121,14 +119,22 @@ export class FileChanges {
       newId: ids.next('file'),
       newKey: newFileKey(random),
     }));
-    const known = copies.filter((copy): copy is FileCopy => isId('file', copy.id));
+    const candidates = copies.filter((copy): copy is FileCopy => isId('file', copy.id) && mayPlace(grant, copy.path));
     const { made, blocked, found } = await transaction(async (tx) => {
+      const covered = new Set<string>(await coveredIds(tx, grant, knownIds(candidates)));
+      const known = candidates.filter(({ id }) => covered.has(id));
       const { files: made, blocked } = await copyFiles(tx, known, { projectId, by, now: clock.now(), publicUrl });
       const absent = known.filter(({ newId }) => !made.has(newId) && !blocked.has(newId));
       return { made, blocked, found: await findFiles(tx, projectId, knownIds(absent), publicUrl) };
     });
     return copies.map(
-      ({ id, path, newId }) => made.get(newId) ?? (blocked.has(newId) ? pathTaken(path) : absentSource(found.get(id))),
+      ({ id, path, newId }) =>
+        made.get(newId) ??
+        (mayPlace(grant, path)
+          ? blocked.has(newId)
+            ? pathTaken(path)
+            : absentSource(found.get(id))
+          : placeRefused(grant)),
     );
   }
 
@@ -155,6 +161,17 @@ function absentSource(file: File | undefined): CarcosaError {
 /** Each once, and only what can be the id of a file: the others are not worth a question. */
 function knownIds(wanted: readonly Target[]): FileId[] {
   return [...new Set(wanted.map(({ id }) => id))].filter((id) => isId('file', id));
+}
+
+/** Locks those of `ids` that the grant covers. */
+async function holdCovered(tx: Queryable, grant: Grant, ids: readonly FileId[]): Promise<HeldFile[]> {
+  const held = await holdFiles(tx, grant.projectId, ids);
+  return isConfined(grant) ? held.filter((file) => covers(grant, file)) : held;
+}
+
+/** The same where the next statement locks them itself: those of a whole project need no look before. */
+async function coveredIds(tx: Queryable, grant: Grant, ids: FileId[]): Promise<FileId[]> {
+  return isConfined(grant) ? (await holdCovered(tx, grant, ids)).map(({ id }) => id) : ids;
 }
 
 const without = (ids: readonly FileId[], done: ReadonlyMap<string, unknown>): FileId[] =>

@@ -14,9 +14,10 @@ import type {
   UpdateFileBody,
 } from '@carcosa/contracts';
 import { findFile, holdFiles, restoreFileVersion } from '@carcosa/database';
-import { CarcosaError, type FileId, isId, type ProjectId } from '@carcosa/kernel';
+import { CarcosaError, type FileId, isId } from '@carcosa/kernel';
+import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
-import { authorize, projectOf } from '../access/authorize.ts';
+import { assertCovers, covers, type Grant } from '../access/grant.ts';
 import { bulkFiles, bulkPermission } from './bulk-files.ts';
 import { inTrash } from './change-plan.ts';
 import { FileChanges, type FileChangesParts, fileOf } from './file-changes.ts';
@@ -28,16 +29,20 @@ export interface FileTarget {
   projectId?: string | undefined;
 }
 
+export interface FileServiceParts extends FileChangesParts {
+  access: Access;
+}
+
 /**
  * Reads and changes the files of a project. Every method throws `not_found` for files and projects that the actor may not know
  * of, and `forbidden` without the permission. Whatever changes is announced to the caches of all processes when it is committed.
  */
 export class FileService {
-  readonly #parts: FileChangesParts;
+  readonly #parts: FileServiceParts;
   readonly #changes: FileChanges;
   readonly #lists: FileLists;
 
-  constructor(parts: FileChangesParts) {
+  constructor(parts: FileServiceParts) {
     this.#parts = parts;
     this.#changes = new FileChanges(parts);
     this.#lists = new FileLists(parts);
@@ -58,9 +63,9 @@ export class FileService {
 
   /** A file, live or in the trash. */
   async get(actor: Actor, target: FileTarget): Promise<File> {
-    const projectId = allowed(actor, 'files:read', target);
-    const file = await findFile(this.#parts.db, projectId, fileId(target), this.#parts.publicUrl);
-    return fileOf(file ?? undefined);
+    const grant = await this.#allowed(actor, 'files:read', target);
+    const file = await findFile(this.#parts.db, grant.projectId, fileId(target), this.#parts.publicUrl);
+    return file && covers(grant, file) ? file : fileOf(undefined);
   }
 
   /**
@@ -68,36 +73,36 @@ export class FileService {
    * @throws CarcosaError `path_taken`, `invalid_path` when a new name makes the path too long, `conflict` for one in the trash
    */
   async update(actor: Actor, target: FileTarget, { name, ...change }: UpdateFileBody): Promise<File> {
-    const projectId = allowed(actor, 'files:write', target);
-    const [outcome] = await this.#changes.change(projectId, 'live', [{ ...change, rename: name, id: target.id }]);
+    const grant = await this.#allowed(actor, 'files:write', target);
+    const [outcome] = await this.#changes.change(grant, 'live', [{ ...change, rename: name, id: target.id }]);
     return fileOf(outcome);
   }
 
   /** Makes a new file of the present content of a live one; both share the bytes. @throws CarcosaError `path_taken`, `conflict` */
   async copy(actor: Actor, target: FileTarget, { path }: CopyFileBody): Promise<File> {
-    const projectId = allowed(actor, 'files:write', target);
-    const [outcome] = await this.#changes.copy(projectId, actorId(actor), [{ id: target.id, path }]);
+    const grant = await this.#allowed(actor, 'files:write', target);
+    const [outcome] = await this.#changes.copy(grant, actorId(actor), [{ id: target.id, path }]);
     return fileOf(outcome);
   }
 
   /** Moves a file to the trash; one that is there already stays as it is. */
   async trash(actor: Actor, target: FileTarget): Promise<File> {
-    const projectId = allowed(actor, 'files:delete', target);
-    const [outcome] = await this.#changes.trash(projectId, [target]);
+    const grant = await this.#allowed(actor, 'files:delete', target);
+    const [outcome] = await this.#changes.trash(grant, [target]);
     return fileOf(outcome);
   }
 
   /** Removes a file with all of its versions for good, from the trash or not. @returns the file as it was */
   async purge(actor: Actor, target: FileTarget): Promise<File> {
-    const projectId = allowed(actor, 'files:delete', target);
-    const [outcome] = await this.#changes.purge(projectId, [target]);
+    const grant = await this.#allowed(actor, 'files:delete', target);
+    const [outcome] = await this.#changes.purge(grant, [target]);
     return fileOf(outcome);
   }
 
   /** Takes a file out of the trash; a live one stays as it is. @throws CarcosaError `path_taken`; then restore it to another path */
   async restore(actor: Actor, target: FileTarget, { path }: RestoreFileBody = {}): Promise<File> {
-    const projectId = allowed(actor, 'files:write', target);
-    const [outcome] = await this.#changes.change(projectId, 'trashed', [{ id: target.id, path }]);
+    const grant = await this.#allowed(actor, 'files:write', target);
+    const [outcome] = await this.#changes.change(grant, 'trashed', [{ id: target.id, path }]);
     return fileOf(outcome);
   }
 
@@ -106,11 +111,13 @@ export class FileService {
    * @throws CarcosaError `conflict` for a file in the trash
    */
   async restoreVersion(actor: Actor, target: FileTarget & { version: number }): Promise<File> {
-    const projectId = allowed(actor, 'files:write', target);
+    const grant = await this.#allowed(actor, 'files:write', target);
+    const { projectId } = grant;
     const id = fileId(target);
     const { transaction, clock, publicUrl } = this.#parts;
     const file = await transaction(async (tx) => {
       const [held] = await holdFiles(tx, projectId, [id]);
+      if (held) assertCovers(grant, held);
       if (held?.isLive === false) throw inTrash();
       const restore = { projectId, id, version: target.version, by: actorId(actor), now: clock.now() };
       return await restoreFileVersion(tx, restore, publicUrl);
@@ -121,15 +128,13 @@ export class FileService {
 
   /** Up to 1,000 files at once: a result for each item, in their order; one that fails does not touch the others. */
   async bulk(actor: Actor, body: BulkFilesBody, options: { projectId?: string | undefined } = {}): Promise<BulkResult> {
-    const projectId = allowed(actor, bulkPermission(body.action), options);
-    return await bulkFiles(this.#changes, { projectId, by: actorId(actor) }, body);
+    const grant = await this.#allowed(actor, bulkPermission(body.action), options);
+    return await bulkFiles(this.#changes, { grant, by: actorId(actor) }, body);
   }
-}
 
-function allowed(actor: Actor, permission: Permission, target: { projectId?: string | undefined }): ProjectId {
-  const projectId = projectOf(actor, target.projectId);
-  authorize(actor, permission, projectId);
-  return projectId;
+  async #allowed(actor: Actor, permission: Permission, target: { projectId?: string | undefined }): Promise<Grant> {
+    return await this.#parts.access.authorize(actor, permission, projectOf(actor, target.projectId));
+  }
 }
 
 function fileId({ id }: FileTarget): FileId {

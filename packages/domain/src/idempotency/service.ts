@@ -11,7 +11,8 @@ import {
   type Queryable,
   releaseIdempotencyClaim,
 } from '@carcosa/database';
-import { CarcosaError, type ProjectId } from '@carcosa/kernel';
+import { CarcosaError } from '@carcosa/kernel';
+import { type Actor, actorId } from '../access/actor.ts';
 
 /** Milliseconds that a claim holds without being extended: a crashed request blocks its key for no longer. */
 export const IDEMPOTENCY_LOCK_MS = 60_000;
@@ -48,11 +49,12 @@ export class IdempotencyService {
   }
 
   /**
+   * @param scope whose keys they are: see `idempotencyScope`
    * @param fingerprint SHA-256 of what the request is; null for a streamed body, whose hash is known at its end
    * @throws CarcosaError `idempotency_key_reused`, `idempotency_in_progress`, `invalid_request` for a key of no proper form
    */
-  async begin(input: { projectId: ProjectId; key: string; fingerprint: Buffer | null }): Promise<Begun> {
-    const { projectId, key, fingerprint } = input;
+  async begin(input: { scope: string; key: string; fingerprint: Buffer | null }): Promise<Begun> {
+    const { scope, key, fingerprint } = input;
     if (!KEY.test(key)) {
       throw new CarcosaError('invalid_request', {
         message: 'An Idempotency-Key has 1 to 255 visible ASCII characters.',
@@ -60,10 +62,10 @@ export class IdempotencyService {
     }
     // Twice, because the row that stood in the way may be released in between.
     for (let attempt = 0; attempt < 2; attempt++) {
-      const claim = { projectId, key, fingerprint, lockMs: IDEMPOTENCY_LOCK_MS, keepMs: IDEMPOTENCY_KEEP_MS };
+      const claim = { scope, key, fingerprint, lockMs: IDEMPOTENCY_LOCK_MS, keepMs: IDEMPOTENCY_KEEP_MS };
       const lockedUntil = await claimIdempotencyKey(this.#db, claim);
-      if (lockedUntil !== null) return { lease: { projectId, key, lockedUntil } };
-      const row = await findIdempotencyKey(this.#db, projectId, key);
+      if (lockedUntil !== null) return { lease: { scope, key, lockedUntil } };
+      const row = await findIdempotencyKey(this.#db, scope, key);
       if (row) return answered(row, fingerprint);
     }
     throw new CarcosaError('idempotency_in_progress', { retryAfter: 1 });
@@ -114,4 +116,11 @@ function answered(row: IdempotencyRow, fingerprint: Buffer | null): Begun {
     throw new CarcosaError('idempotency_in_progress', { retryAfter: Math.max(1, Math.ceil(row.lockedFor / 1000)) });
   if (fingerprint) assertSame(fingerprint);
   return { replay: { status: row.status ?? 200, headers: row.headers ?? {}, body: row.body ?? '' }, assertSame };
+}
+
+/** Whose keys an actor's are: two users, two tenants, or a tenant and its project, never replay each other's answers. */
+export function idempotencyScope(actor: Actor): string {
+  if (actor.type === 'tenant-token') return actor.tenantId;
+  if (actor.type === 'api-key') return actor.restrictions.tenantId ?? actor.projectId;
+  return actorId(actor);
 }

@@ -14,6 +14,8 @@ import { type BucketId, type IdGenerator, isCarcosaError, type OrganizationId, t
 import type { ApiKeyService } from '../api-keys/service.ts';
 
 const SLUG = 'default';
+/** How many times the usual rate limits the key of `local.json` has. */
+const LOCAL_FACTOR = 1000;
 
 /** The bucket that new files of the default project go to. */
 export type DefaultBucket = Pick<BucketRow, 'name' | 'provider' | 'config'>;
@@ -49,7 +51,8 @@ export class ProvisioningService {
       await lockProvisioning(tx);
       const project = (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
       if (await this.#opens(heldKey, project.projectId)) return { ...project, apiKey: null };
-      const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS };
+      // A developer at home is never slowed.
+      const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
       return { ...project, apiKey: (await this.#parts.apiKeys.create(key, tx)).token };
     });
   }

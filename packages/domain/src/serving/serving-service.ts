@@ -1,11 +1,13 @@
 import { findFileKey, findServedFile, type Queryable } from '@carcosa/database';
 import { CarcosaError, type Clock, isId, toIsoString } from '@carcosa/kernel';
+import type { Access } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
-import { authorize } from '../access/authorize.ts';
+import { assertCovers } from '../access/grant.ts';
 import { type ServedFile, ServedFileCache } from './served-file-cache.ts';
 import { UrlSigner } from './url-signer.ts';
 
 export interface ServingServiceOptions {
+  readonly access: Access;
   db: Queryable;
   clock: Clock;
   /** The root secret. */
@@ -113,7 +115,7 @@ export class ServingService {
   async #find(actor: Actor, id: string, version: number | null): Promise<ServedFile> {
     const known = isId('file', id) ? await findFileKey(this.#options.db, id) : null;
     if (!known || (version ?? 1) > MAX_VERSION) throw new CarcosaError('not_found');
-    authorize(actor, 'files:read', known.projectId);
+    assertCovers(await this.#options.access.authorize(actor, 'files:read', known.projectId), known);
     const file = await this.#cache.get(known.key, version);
     if (!file) throw new CarcosaError('not_found');
     return file;

@@ -1,10 +1,11 @@
 import { assertPath, splitPath, type Visibility } from '@carcosa/contracts';
 import type { NewUpload, UploadDoor } from '@carcosa/database';
-import { CarcosaError, type Clock, type IdGenerator } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type IdGenerator, isId } from '@carcosa/kernel';
 import { storageKey } from '@carcosa/storage';
+import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
-import { authorize, projectOf } from '../access/authorize.ts';
-import type { UploadProjects } from './upload-project.ts';
+import { type Grant, mayPlace, placeRefused } from '../access/grant.ts';
+import type { UploadProjects, UploadTenant, UploadTenants } from './upload-project.ts';
 
 /** An upload that nothing was added to for so long ends; each request that adds to it extends it. */
 export const UPLOAD_LIFETIME_MS = 24 * 3600 * 1000;
@@ -31,25 +32,26 @@ export interface CreateUpload {
  * @throws CarcosaError `forbidden`, `not_found`, `invalid_path`
  */
 export async function draftUpload(
-  parts: { clock: Clock; ids: IdGenerator; projects: UploadProjects },
+  parts: { clock: Clock; ids: IdGenerator; access: Access; projects: UploadProjects; tenants: UploadTenants },
   actor: Actor,
   input: CreateUpload,
 ): Promise<NewUpload> {
   const projectId = projectOf(actor, input.projectId);
-  authorize(actor, 'files:write', projectId);
-  if (input.tenantId) throw new CarcosaError('not_found', { message: 'There is no tenant with that id.' });
+  const grant = await parts.access.authorize(actor, 'files:write', projectId);
   const project = await parts.projects.uploadProject(projectId);
+  const tenant = await tenantOf(parts.tenants, grant, input.tenantId);
   const objectId = parts.ids.next('object');
-  const path = input.path ?? pathOfItsOwn(objectId, input.fileName);
+  const path = input.path ?? pathOfItsOwn(grant, objectId, input.fileName);
   assertPath(path);
+  if (!mayPlace(grant, path)) throw placeRefused(grant);
   const now = parts.clock.now();
   // Only its one request can continue a simple upload: its bytes are due as soon as its lease has lapsed.
   const expiresAt = input.door === 'simple' ? now : now + UPLOAD_LIFETIME_MS;
   return {
     id: parts.ids.next('upload'),
     projectId,
-    tenantId: '',
-    bucketId: project.bucketId,
+    tenantId: tenant?.id ?? '',
+    bucketId: tenant?.bucketId ?? project.bucketId,
     door: input.door,
     path,
     visibility: input.visibility ?? null,
@@ -59,7 +61,7 @@ export async function draftUpload(
     createdBy: actorId(actor),
     size: input.size,
     objectId,
-    storageKey: storageKey({ ...project, projectId, path, objectId }),
+    storageKey: storageKey({ ...project, projectId, tenantId: tenant?.id ?? null, path, objectId }),
     doorState: input.doorState ?? {},
     leaseOwner: null,
     createdAt: now,
@@ -69,7 +71,22 @@ export async function draftUpload(
 }
 
 /** The object's id names a folder that nobody else uses, so that equal names of files never replace each other. */
-function pathOfItsOwn(objectId: string, fileName = 'file'): string {
+function pathOfItsOwn({ pathPrefix }: Grant, objectId: string, fileName = 'file'): string {
   const name = splitPath(fileName.replace(/\/+$/, '')).name || 'file';
-  return `${objectId.slice(-12)}/${name}`;
+  const own = `${objectId.slice(-12)}/${name}`;
+  return pathPrefix === '' ? own : `${pathPrefix}/${own}`;
 }
+
+/** The tenant that the file will belong to; null for none. @throws CarcosaError `not_found`, `tenant_suspended` */
+async function tenantOf(tenants: UploadTenants, grant: Grant, requested?: string): Promise<UploadTenant | null> {
+  if (grant.tenantId !== null && requested !== undefined && requested !== grant.tenantId) throw noTenant();
+  const id = grant.tenantId ?? requested;
+  if (id === undefined) return null;
+  if (!isId('tenant', id)) throw noTenant();
+  const tenant = await tenants.uploadTenant(id);
+  if (tenant?.projectId !== grant.projectId) throw noTenant();
+  if (tenant.isSuspended) throw new CarcosaError('tenant_suspended');
+  return tenant;
+}
+
+const noTenant = () => new CarcosaError('not_found', { message: 'There is no tenant with that id.' });

@@ -1,4 +1,4 @@
-import type { BucketId, OrganizationId, ProjectId, TeamId } from '@carcosa/kernel';
+import type { BucketId, OrganizationId, ProjectId, TeamId, TenantId } from '@carcosa/kernel';
 
 /** What an upload needs to know of its project. */
 export interface UploadProject {
@@ -13,4 +13,18 @@ export interface UploadProject {
 export interface UploadProjects {
   /** @throws CarcosaError `not_found` */
   uploadProject(id: ProjectId): Promise<UploadProject>;
+}
+
+/** What an upload needs to know of the tenant that its file will belong to. */
+export interface UploadTenant {
+  id: TenantId;
+  projectId: ProjectId;
+  /** Its own bucket; null: the project's. */
+  bucketId: BucketId | null;
+  isSuspended: boolean;
+}
+
+export interface UploadTenants {
+  /** Null when there is none with that id. */
+  uploadTenant(id: TenantId): UploadTenant | null | Promise<UploadTenant | null>;
 }

@@ -24,15 +24,16 @@ import {
   type UploadId,
 } from '@carcosa/kernel';
 import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
+import { type Access, projectOf } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
-import { authorize, projectOf } from '../access/authorize.ts';
+import { assertCovers, type Grant, mayPlace, placeRefused } from '../access/grant.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 import { factsOfCommitted } from './committed-content.ts';
 import { GroupCommit } from './group-commit.ts';
 import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
 import { type CreateUpload, draftUpload, UPLOAD_LIFETIME_MS } from './upload-draft.ts';
 import { HeldLease, type UploadLeases } from './upload-leases.ts';
-import type { UploadProjects } from './upload-project.ts';
+import type { UploadProjects, UploadTenants } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
 import { type BodyChecksum, UploadWriter } from './upload-writer.ts';
 
@@ -43,7 +44,9 @@ const MAX_GROUP = 64;
 export interface UploadServiceOptions {
   db: Queryable;
   stores: StoreRegistry;
+  access: Access;
   projects: UploadProjects;
+  tenants: UploadTenants;
   leases: UploadLeases;
   completion: UploadCompletion;
   clock: Clock;
@@ -109,12 +112,18 @@ export class UploadService {
   /** Creates an upload and writes its first bytes, which may be all of them, in one go. */
   async createAndWrite(actor: Actor, input: CreateUpload, body: Omit<WriteBody, 'offset'>): Promise<WriteResult> {
     const draft = await draftUpload(this.#options, actor, input);
+    const grant = await this.#options.access.authorize(actor, 'files:write', draft.projectId);
+    const { revise } = body;
     const leased = { ...draft, leaseOwner: this.#options.leases.instance };
     const askedAt = performance.now();
     await this.#inserts.submit(leased);
     const row: UploadRow = { ...newRow(leased), leaseFence: 1 };
     const held = this.#options.leases.hold(new HeldLease(row, { owner: leased.leaseOwner, fence: 1 }, false, askedAt));
-    return this.#writeHeld(held, { ...body, offset: 0 });
+    return this.#writeHeld(held, {
+      ...body,
+      offset: 0,
+      ...(revise ? { revise: async () => placed(grant, await revise()) } : {}),
+    });
   }
 
   /**
@@ -149,7 +158,7 @@ export class UploadService {
   async find(actor: Actor, id: string): Promise<UploadRow> {
     const upload = isId('upload', id) ? await findUpload(this.#options.db, id) : null;
     if (!upload) throw new CarcosaError('not_found');
-    authorize(actor, 'files:write', upload.projectId);
+    assertCovers(await this.#options.access.authorize(actor, 'files:write', upload.projectId), upload);
     return upload;
   }
 
@@ -177,14 +186,14 @@ export class UploadService {
     actor: Actor,
     input: { projectId?: string | undefined; limit: number; cursor?: string | undefined },
   ): Promise<Page<Upload>> {
-    const projectId = projectOf(actor, input.projectId);
-    authorize(actor, 'files:write', projectId);
+    const grant = await this.#options.access.authorize(actor, 'files:write', projectOf(actor, input.projectId));
     const { cursor } = input;
     if (cursor !== undefined && !isId('upload', cursor)) {
       throw new CarcosaError('invalid_request', { message: 'The cursor is not one that this list gave out.' });
     }
-    const page = { limit: input.limit + 1, ...(cursor ? { before: cursor as UploadId } : {}) };
-    const rows = await listOpenUploads(this.#options.db, projectId, page, this.#options.clock.now());
+    const { tenantId, pathPrefix } = grant;
+    const page = { limit: input.limit + 1, tenantId, pathPrefix, ...(cursor ? { before: cursor as UploadId } : {}) };
+    const rows = await listOpenUploads(this.#options.db, grant.projectId, page, this.#options.clock.now());
     const items = rows.slice(0, input.limit);
     const hasMore = rows.length > input.limit;
     return {
@@ -396,4 +405,10 @@ function newRow(upload: NewUpload): UploadRow {
 
 function offsetMismatch(offset: number): CarcosaError {
   return new CarcosaError('upload_offset_mismatch', { details: { offset } });
+}
+
+/** @throws CarcosaError `forbidden` for a new place where the actor may put nothing */
+function placed(grant: Grant, revision: UploadRevision): UploadRevision {
+  if (revision.path !== undefined && !mayPlace(grant, revision.path)) throw placeRefused(grant);
+  return revision;
 }

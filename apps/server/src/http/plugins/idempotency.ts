@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type IdempotencyLease, type IdempotencyService, projectOf } from '@carcosa/domain';
+import { type IdempotencyLease, type IdempotencyService, idempotencyScope, projectOf } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { JSON_TYPE } from '../envelope.ts';
@@ -32,8 +32,10 @@ async function begin(
 ): Promise<FastifyReply | undefined> {
   const key = idempotencyKeyOf(request);
   if (key === undefined) return undefined;
-  const projectId = projectOf(request.actor, requestedProject(request));
-  const found = await service.begin({ projectId, key, fingerprint: fingerprintOf(request) });
+  // A key or token answers for its own project alone, also to what it did before.
+  if (request.actor.type !== 'user') projectOf(request.actor, requestedProject(request));
+  const scope = idempotencyScope(request.actor);
+  const found = await service.begin({ scope, key, fingerprint: fingerprintOf(request) });
   if (found.lease) {
     leases.set(request, found.lease);
     return undefined;

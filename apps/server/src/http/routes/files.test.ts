@@ -1,6 +1,13 @@
 import { BulkResult, File, FileVersion, Folder, type Permission, page, success } from '@carcosa/contracts';
 import { type Database, type Queryable, transaction } from '@carcosa/database';
-import { ApiKeyService, FileService, IdempotencyService, ProvisioningService } from '@carcosa/domain';
+import {
+  Access,
+  ApiKeyService,
+  FileService,
+  IdempotencyService,
+  ProjectFactsCache,
+  ProvisioningService,
+} from '@carcosa/domain';
 import { IdGenerator, ManualClock, silentLogger, systemRandom } from '@carcosa/kernel';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,7 +40,16 @@ beforeAll(async () => {
     (await apiKeys.create({ projectId: defaults.projectId, label: 'test', permissions })).token;
   full = await keyWith(['files:read', 'files:write', 'files:delete']);
   const publicUrl = 'http://files.example';
-  const files = new FileService({ db, transaction: inTransaction, clock, ids, random: systemRandom, publicUrl });
+  const access = new Access({ projects: new ProjectFactsCache({ db, clock }) });
+  const files = new FileService({
+    access,
+    db,
+    transaction: inTransaction,
+    clock,
+    ids,
+    random: systemRandom,
+    publicUrl,
+  });
   app = createApp({
     ...{ clock, ids, apiKeys, logger: silentLogger, requestLog: null, version: '0.0.0', publicUrl },
     idempotency: new IdempotencyService({ db }),
@@ -43,7 +59,8 @@ beforeAll(async () => {
   await app.ready();
   const other = ids.next('project');
   await db.query(
-    `insert into projects select $1, organization_id, team_id, bucket_id, 'other', 'other', settings, 1, now(), now() from projects where id = $2`,
+    `insert into projects (id, organization_id, team_id, bucket_id, name, slug, settings, created_at, updated_at)
+     select $1, organization_id, team_id, bucket_id, 'other', 'other', settings, now(), now() from projects where id = $2`,
     [other, projectId],
   );
   foreign = await seed('foreign', other);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { File, FilePath, Metadata, success, Visibility } from '@carcosa/contracts';
-import { type Actor, type CreateUpload, projectOf, type UploadRevision } from '@carcosa/domain';
+import { type Actor, type CreateUpload, idempotencyScope, type UploadRevision } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import { z } from 'zod';
 import type { Carcosa } from '../../compose.ts';
@@ -28,6 +28,7 @@ const MetadataText = z
 /** What may come in the query or as fields of the form; the form wins. */
 const UploadParameters = z.object({
   projectId: z.string().optional(),
+  tenantId: z.string().optional(),
   path: FilePath.optional(),
   fileName: z.string().min(1).max(1024).optional(),
   visibility: Visibility.optional(),
@@ -70,7 +71,12 @@ export const simpleUploadRoutes: Routes = (app, carcosa) => {
         const identify = async () => identifyUpload(await readUpload(request.raw, request.query));
         const key = idempotencyKeyOf(request);
         if (key === undefined) return sendAnswer(reply, await store());
-        return uploadOnce(carcosa.idempotency, reply, { projectId: projectOf(actor), key, store, identify });
+        return uploadOnce(carcosa.idempotency, reply, {
+          scope: idempotencyScope(actor),
+          key,
+          store,
+          identify,
+        });
       },
     );
   });
@@ -109,6 +115,12 @@ async function storeUpload(carcosa: Carcosa, actor: Actor, simple: SimpleUpload)
   let lateParameters: UploadParameters = {};
   const revise = async (): Promise<UploadRevision> => {
     lateParameters = (await later?.()) ?? {};
+    for (const name of ['projectId', 'tenantId'] as const) {
+      if (lateParameters[name] !== undefined && lateParameters[name] !== parameters[name])
+        throw new CarcosaError('invalid_request', {
+          message: `Send the field ${name} before the file, or in the query.`,
+        });
+    }
     return lateParameters;
   };
   const { file } = await carcosa.uploads.createAndWrite(actor, input, { body, length, ...(later ? { revise } : {}) });

@@ -18,6 +18,9 @@ export interface FileFilter {
   createdAfter?: number | undefined;
   createdBefore?: number | undefined;
   tag?: string | undefined;
+  tenantId?: string | undefined;
+  /** Only below this folder, whatever `folder` says. */
+  pathPrefix?: string | undefined;
   uploader?: string | undefined;
   /** Part of the name, in any case. */
   nameContains?: string | undefined;
@@ -67,8 +70,10 @@ function rangeConditions({ minSize, maxSize, createdAfter, createdBefore }: File
   ];
 }
 
-function wordConditions({ tag, uploader, nameContains }: FileFilter, bind: Bind): string[] {
+function wordConditions({ tag, tenantId, pathPrefix, uploader, nameContains }: FileFilter, bind: Bind): string[] {
   return [
+    ...(tenantId === undefined ? [] : [`f.tenant_id = ${bind(tenantId)}`]),
+    ...(pathPrefix ? [`f.path >= ${bind(`${pathPrefix}/`)}`, `f.path < ${bind(prefixEnd(`${pathPrefix}/`))}`] : []),
     ...(tag === undefined ? [] : [`f.tags @> ${bind([tag])}::text[]`]),
     ...(uploader === undefined ? [] : [`f.uploaded_by = ${bind(uploader)}`]),
     // Both sides are lowered by the database, in its own locale, as the index on this expression was.

@@ -85,6 +85,8 @@ function preparedName(listing: FileListing, text: string): string | undefined {
     rest.createdAfter,
     rest.createdBefore,
     rest.tag,
+    rest.tenantId,
+    rest.pathPrefix || undefined,
     rest.uploader,
     rest.nameContains,
   ].some((value) => value !== undefined);
