@@ -11,7 +11,15 @@ import type {
 } from '@carcosa/kernel';
 
 /** Who acts. Every service takes one first; only an edge makes one, from what it verified. */
-export type Actor = ApiKeyActor | TenantTokenActor | UserActor | SystemActor;
+export type Actor = (ApiKeyActor | TenantTokenActor | UserActor | SystemActor) & { readonly origin?: Origin };
+
+/** The request that an actor came with, for the record; absent in jobs. */
+export interface Origin {
+  readonly requestId: string;
+  /** The client's address, as far as proxies are trusted. */
+  readonly ipAddress: string;
+  readonly userAgent: string | undefined;
+}
 
 /** A program with a key of one project. */
 export interface ApiKeyActor {

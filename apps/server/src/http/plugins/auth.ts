@@ -1,5 +1,5 @@
 import type { Permission } from '@carcosa/contracts';
-import type { Actor, ApiKeyService } from '@carcosa/domain';
+import type { Actor, ApiKeyService, Origin } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { App } from '../types.ts';
@@ -31,7 +31,7 @@ function requireActor(apiKeys: ApiKeyService, permission: Permission | readonly 
         done(new CarcosaError('forbidden', { details: { permission } }));
         return;
       }
-      request.actor = actor;
+      request.actor = { ...actor, origin: originOf(request) };
       done();
     };
     try {
@@ -43,6 +43,10 @@ function requireActor(apiKeys: ApiKeyService, permission: Permission | readonly 
       done(error as Error);
     }
   };
+}
+
+function originOf(request: FastifyRequest): Origin {
+  return { requestId: request.id, ipAddress: request.ip, userAgent: request.raw.headers['user-agent'] };
 }
 
 /** `Authorization: Bearer …` or `x-api-key: …`. */
