@@ -110,6 +110,10 @@ export const twoFactors = pgTable(
     /** Encrypted. */
     backupCodes: text('backup_codes').notNull(),
     verified: boolean().default(true),
+    /** Wrong codes at the second step of logging in, since the last right one. */
+    failedVerificationCount: integer('failed_verification_count').notNull().default(0),
+    /** No second step is tried until then: whoever comes so far knows the password already. */
+    lockedUntil: instant('locked_until'),
   },
   (table) => [index('two_factors_user').on(table.userId), index('two_factors_secret').on(table.secret)],
 );
