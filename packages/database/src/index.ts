@@ -3,6 +3,7 @@ export * from './drivers/index.ts';
 export * from './errors.ts';
 export * from './migrate.ts';
 export * from './repositories/api-keys.ts';
+export * from './repositories/audit/index.ts';
 export * from './repositories/buckets.ts';
 export * from './repositories/file-json.ts';
 export * from './repositories/files/index.ts';

@@ -2,6 +2,7 @@ export * from './access/access.ts';
 export * from './access/actor.ts';
 export * from './access/grant.ts';
 export * from './api-keys/service.ts';
+export * from './audit/index.ts';
 export * from './buckets/bucket-stores.ts';
 export * from './buckets/store-registry.ts';
 export * from './files/index.ts';
