@@ -6,6 +6,10 @@ export const JOBS = {
   'collect-garbage': z.object({}),
   /** Reads an object back to learn its SHA-256 and MD5 where nothing computed them while it came in. */
   'hash-object': z.object({ objectId: z.string() }),
+  /** Removes audit entries that are older than the plan of their organization keeps them. */
+  'retain-audit': z.object({}),
+  /** Links new audit entries to the chain of their organization. */
+  'seal-audit': z.object({}),
   /** Purges files that have been in the trash for longer than their project keeps them. */
   'purge-trash': z.object({}),
 } as const satisfies Record<string, z.ZodType>;

@@ -1,4 +1,4 @@
-import { hashStoredObject, purgeTrash } from '@carcosa/domain';
+import { hashStoredObject, purgeTrash, retainAudit, sealAudit } from '@carcosa/domain';
 import { JobHandlers } from '@carcosa/queue';
 import type { Carcosa } from '../compose.ts';
 
@@ -10,6 +10,12 @@ export function jobHandlers({ garbage, database, stores, clock, inTransaction }:
     })
     .on('purge-trash', async (_data, context) => {
       await purgeTrash({ transaction: inTransaction, clock }, context);
+    })
+    .on('retain-audit', async (_data, context) => {
+      await retainAudit({ db: database.pool, transaction: inTransaction, clock }, context);
+    })
+    .on('seal-audit', async (_data, context) => {
+      await sealAudit({ transaction: inTransaction }, context);
     })
     .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context));
 }

@@ -1,2 +1,5 @@
 export * from './audit-entry.ts';
+export * from './audit-retention.ts';
+export * from './audit-sealer.ts';
+export * from './audit-verifier.ts';
 export * from './redact.ts';

@@ -1,1 +1,3 @@
+export * from './audit-chain.ts';
+export type { AuditEntryRow } from './audit-columns.ts';
 export * from './record-audit.ts';
