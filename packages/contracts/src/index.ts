@@ -1,5 +1,6 @@
 export * from './access.ts';
 export * from './audit.ts';
+export * from './auth.ts';
 export * from './common.ts';
 export * from './file.ts';
 export * from './jobs.ts';

@@ -13,7 +13,8 @@ import {
 import { type BucketId, type IdGenerator, isCarcosaError, type OrganizationId, type ProjectId } from '@carcosa/kernel';
 import type { ApiKeyService } from '../api-keys/service.ts';
 
-const SLUG = 'default';
+/** The slug of the organization, team and project of a first start. */
+export const DEFAULT_SLUG = 'default';
 /** How many times the usual rate limits the key of `local.json` has. */
 const LOCAL_FACTOR = 1000;
 
@@ -58,7 +59,7 @@ export class ProvisioningService {
   }
 
   async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId } | null> {
-    const found = await findDefaultProject(tx, SLUG);
+    const found = await findDefaultProject(tx, DEFAULT_SLUG);
     if (!found) return null;
     const bucketId = await this.#ensureBucket(tx, found.organizationId, bucket);
     await setProjectBucket(tx, found.id, bucketId);
@@ -70,12 +71,20 @@ export class ProvisioningService {
     const organizationId = ids.next('organization');
     const teamId = ids.next('team');
     const projectId = ids.next('project');
-    await insertOrganization(tx, { id: organizationId, name: 'Default', slug: SLUG });
-    await insertTeam(tx, { id: teamId, organizationId, name: 'Default', slug: SLUG });
+    await insertOrganization(tx, { id: organizationId, name: 'Default', slug: DEFAULT_SLUG });
+    await insertTeam(tx, { id: teamId, organizationId, name: 'Default', slug: DEFAULT_SLUG });
     const bucketId = await this.#ensureBucket(tx, organizationId, bucket);
     // Public, because a newcomer wants to open what was just uploaded; every other project begins private.
     const settings = { defaultVisibility: 'public' as const };
-    await insertProject(tx, { id: projectId, organizationId, teamId, bucketId, name: 'default', slug: SLUG, settings });
+    await insertProject(tx, {
+      id: projectId,
+      organizationId,
+      teamId,
+      bucketId,
+      name: 'default',
+      slug: DEFAULT_SLUG,
+      settings,
+    });
     return { projectId, bucketId };
   }
 

@@ -1,0 +1,2 @@
+export * from './link-mail.ts';
+export * from './mailer.ts';

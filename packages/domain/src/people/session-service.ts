@@ -1,0 +1,162 @@
+import type { LoggedIn, Me, Session, SessionTokens } from '@carcosa/contracts';
+import {
+  announcePerson,
+  deleteOtherSessions,
+  deleteSession,
+  findSessionByToken,
+  findSessionToken,
+  findUser,
+  listMemberships,
+  listSessions,
+  type Queryable,
+} from '@carcosa/database';
+import { CarcosaError, type Clock, isId, type SessionId, toIsoString, type UserId } from '@carcosa/kernel';
+import type { Actor, UserActor } from '../access/actor.ts';
+import { ACCESS_TOKEN_SECONDS, type AccessTokens } from './access-tokens.ts';
+import { REFRESH_TOKEN_SECONDS, type RefreshTokens, type Whence } from './refresh-tokens.ts';
+import type { SessionCache } from './session-cache.ts';
+import { toUser } from './user-view.ts';
+
+export interface SessionServiceParts {
+  db: Queryable;
+  transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  clock: Clock;
+  accessTokens: AccessTokens;
+  refreshTokens: RefreshTokens;
+  sessionCache: SessionCache;
+}
+
+/** Sessions: where somebody is logged in. Makes their tokens, knows them again, and ends them on every node. */
+export class SessionService {
+  readonly #parts: SessionServiceParts;
+
+  constructor(parts: SessionServiceParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Who holds an access token: at once when it and its session are remembered.
+   * @throws CarcosaError (or rejects with) `unauthenticated`
+   */
+  authenticate(token: string): UserActor | Promise<UserActor> {
+    const claims = this.#parts.accessTokens.verify(token);
+    if (claims instanceof Promise) return claims.then(({ sessionId, userId }) => this.#actorOf(sessionId, userId));
+    return this.#actorOf(claims.sessionId, claims.userId);
+  }
+
+  /** What whoever has just logged in gets. @param sessionToken by which the library knows the session that it made */
+  async begin(sessionToken: string): Promise<LoggedIn> {
+    const session = await findSessionByToken(this.#parts.db, sessionToken);
+    if (!session) throw new CarcosaError('unauthenticated');
+    const refreshToken = await this.#parts.transaction((tx) => this.#parts.refreshTokens.issue(tx, session.id));
+    return await this.#loggedIn({ userId: session.userId, sessionId: session.id, refreshToken });
+  }
+
+  /** @throws CarcosaError `unauthenticated`; see {@link RefreshTokens.rotate} */
+  async refresh(refreshToken: string, whence: Whence): Promise<LoggedIn> {
+    try {
+      return await this.#loggedIn(await this.#parts.refreshTokens.rotate(refreshToken, whence));
+    } catch (error) {
+      // A token that came twice has ended its session: whose it was is not told, so all are read anew.
+      this.#parts.sessionCache.invalidate();
+      throw error;
+    }
+  }
+
+  /** Ends the session that a refresh token belongs to. False when it belongs to none. */
+  async endByRefreshToken(refreshToken: string): Promise<boolean> {
+    const found = await this.#parts.transaction((tx) => this.#parts.refreshTokens.sessionOf(tx, refreshToken));
+    return found !== null && (await this.#end(found.userId, found.sessionId));
+  }
+
+  /** Ends the session that asks. */
+  async logOut(actor: Actor): Promise<void> {
+    const { id, sessionId } = person(actor);
+    await this.#end(id, sessionId);
+  }
+
+  async me(actor: Actor): Promise<Me> {
+    const { id, sessionId } = person(actor);
+    const user = await findUser(this.#parts.db, id);
+    if (!user) throw new CarcosaError('unauthenticated');
+    return { ...toUser(user), sessionId, organizations: await listMemberships(this.#parts.db, id) };
+  }
+
+  async list(actor: Actor): Promise<Session[]> {
+    const { id, sessionId } = person(actor);
+    const rows = await listSessions(this.#parts.db, id, new Date(this.#parts.clock.now()));
+    return rows.map((row) => ({
+      id: row.id,
+      current: row.id === sessionId,
+      ipAddress: row.ipAddress || null,
+      userAgent: row.userAgent || null,
+      createdAt: toIsoString(row.createdAt.getTime()),
+      lastUsedAt: toIsoString(row.updatedAt.getTime()),
+      expiresAt: toIsoString(row.expiresAt.getTime()),
+    }));
+  }
+
+  /** @throws CarcosaError `not_found` for a session that is not one of the actor's own */
+  async revoke(actor: Actor, id: string): Promise<void> {
+    const { id: userId } = person(actor);
+    if (!isId('session', id) || !(await this.#end(userId, id))) throw new CarcosaError('not_found');
+  }
+
+  /** Ends all sessions of the actor but the one that asks. @returns how many there were */
+  async revokeOthers(actor: Actor): Promise<number> {
+    const { id, sessionId } = person(actor);
+    return await this.#announced(id, (tx) => deleteOtherSessions(tx, id, sessionId));
+  }
+
+  /** What the library knows the actor's session by. @throws CarcosaError `unauthenticated` when it has ended */
+  async libraryToken(actor: Actor): Promise<string> {
+    const token = await findSessionToken(this.#parts.db, person(actor).sessionId);
+    if (token === null) throw new CarcosaError('unauthenticated');
+    return token;
+  }
+
+  /** Makes every node read anew what somebody may do, this one before it answers. */
+  async forget(userId: UserId): Promise<void> {
+    await announcePerson(this.#parts.db, userId);
+    this.#parts.sessionCache.invalidate(userId);
+  }
+
+  #actorOf(sessionId: SessionId, userId: UserId): UserActor | Promise<UserActor> {
+    return this.#parts.sessionCache.actorOf(sessionId, userId);
+  }
+
+  async #end(userId: UserId, id: SessionId): Promise<boolean> {
+    return await this.#announced(userId, (tx) => deleteSession(tx, userId, id));
+  }
+
+  async #announced<Result>(userId: UserId, work: (tx: Queryable) => Promise<Result>): Promise<Result> {
+    const result = await this.#parts.transaction(async (tx) => {
+      const done = await work(tx);
+      await announcePerson(tx, userId);
+      return done;
+    });
+    this.#parts.sessionCache.invalidate(userId);
+    return result;
+  }
+
+  async #loggedIn(made: { userId: UserId; sessionId: SessionId; refreshToken: string }): Promise<LoggedIn> {
+    const user = await findUser(this.#parts.db, made.userId);
+    if (!user) throw new CarcosaError('unauthenticated');
+    const tokens: SessionTokens = {
+      accessToken: await this.#parts.accessTokens.sign(made.userId, made.sessionId),
+      refreshToken: made.refreshToken,
+      tokenType: 'Bearer',
+      expiresIn: ACCESS_TOKEN_SECONDS,
+      refreshExpiresIn: REFRESH_TOKEN_SECONDS,
+    };
+    return { user: toUser(user), sessionId: made.sessionId, ...tokens };
+  }
+}
+
+/** @throws CarcosaError `forbidden` for keys and tokens: they are nobody */
+export function person(actor: Actor): UserActor {
+  if (actor.type === 'user') return actor;
+  throw new CarcosaError('forbidden', {
+    message: 'This is for people who are logged in; a key or token cannot do it.',
+  });
+}
