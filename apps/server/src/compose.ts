@@ -34,6 +34,7 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composePeople } from './compose-people.ts';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
 import { defaultBucket } from './default-bucket.ts';
@@ -117,7 +118,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const projects = new ProjectService({ ...common, access, onChange });
   const tenantFacts = new TenantFactsCache(common);
-  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, serving });
+  const people = composePeople({ ...common, database, secret, settings: config.people });
+  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, serving, sessionCache: people.sessionCache });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
@@ -149,11 +151,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       serving,
       files,
       garbage,
+      ...people,
       ...uploadParts,
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
       await uploadParts.leases.close();
+      await people.linkMail.drain();
       await queue.close();
       await stores.close();
       await listener.close();

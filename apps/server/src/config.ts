@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { databaseVariables } from '@carcosa/database';
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
 import { z } from 'zod';
+import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 const ROLES = ['http', 'worker'] as const;
@@ -131,6 +132,7 @@ export interface ServerConfig {
   logLevel: LogLevel | undefined;
   s3: S3Settings | undefined;
   sendfile: SendfileSettings;
+  people: PeopleSettings;
 }
 
 /**
@@ -157,6 +159,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     logLevel: variables.CARCOSA_LOG_LEVEL,
     s3: readS3(environment),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
+    people: readPeopleSettings(environment),
   };
 }
 

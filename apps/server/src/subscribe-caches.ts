@@ -1,5 +1,5 @@
-import { API_KEYS_CHANNEL, FILES_CHANNEL, PROJECTS_CHANNEL, TENANTS_CHANNEL } from '@carcosa/database';
-import type { ApiKeyService, ProjectFactsCache, ServingService, TenantFactsCache } from '@carcosa/domain';
+import { API_KEYS_CHANNEL, FILES_CHANNEL, PEOPLE_CHANNEL, PROJECTS_CHANNEL, TENANTS_CHANNEL } from '@carcosa/database';
+import type { ApiKeyService, ProjectFactsCache, ServingService, SessionCache, TenantFactsCache } from '@carcosa/domain';
 import type { PostgresNotifications } from './postgres-notifications.ts';
 
 export interface Caches {
@@ -7,6 +7,7 @@ export interface Caches {
   projectFacts: ProjectFactsCache;
   tenantFacts: TenantFactsCache;
   serving: ServingService;
+  sessionCache: SessionCache;
 }
 
 /**
@@ -15,7 +16,7 @@ export interface Caches {
  */
 export function subscribeCaches(
   notifications: PostgresNotifications,
-  { apiKeys, projectFacts, tenantFacts, serving }: Caches,
+  { apiKeys, projectFacts, tenantFacts, serving, sessionCache }: Caches,
 ): void {
   const keyChanged = (publicId?: string): void => apiKeys.invalidate(publicId);
   const projectChanged = (projectId?: string): void => {
@@ -23,10 +24,12 @@ export function subscribeCaches(
     serving.projectChanged(projectId);
   };
   const tenantChanged = (tenantId?: string): void => tenantFacts.invalidate(tenantId);
+  const personChanged = (userId?: string): void => sessionCache.invalidate(userId);
   const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
   notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keyChanged(text(publicId)), keyChanged);
   notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
   notifications.subscribe(TENANTS_CHANNEL, ({ tenantId }) => tenantChanged(text(tenantId)), tenantChanged);
+  notifications.subscribe(PEOPLE_CHANNEL, ({ userId }) => personChanged(text(userId)), personChanged);
   notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(texts(keys)), filesChanged);
 }
 

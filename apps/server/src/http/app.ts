@@ -1,6 +1,8 @@
 import fastify from 'fastify';
 import { z } from 'zod';
 import type { Carcosa } from '../compose.ts';
+import { BrowserSession } from './browser-session.ts';
+import type { Authenticators } from './credentials.ts';
 import { errorHandler, toCarcosaError } from './error-handler.ts';
 import { acceptJson } from './json-body.ts';
 import type { RequestHandler } from './listener.ts';
@@ -20,7 +22,7 @@ const MAX_PARAM_LENGTH = 3 * 1024;
 export type EdgeParts = Pick<
   Carcosa,
   'clock' | 'logger' | 'ids' | 'requestLog' | 'apiKeys' | 'idempotency' | 'version' | 'publicUrl'
-> & { config: Pick<Carcosa['config'], 'trustedProxies'> };
+> & { config: Pick<Carcosa['config'], 'trustedProxies'> } & Pick<Authenticators, 'sessions' | 'tenantTokens'>;
 
 /** Builds the web server with all of its routes; it does not listen (see `Listener`). */
 export async function buildApp(carcosa: Carcosa): Promise<RequestHandler> {
@@ -52,7 +54,7 @@ export function createApp(parts: EdgeParts): App {
   addNotFound(app);
   addRequestContext(app);
   addRequestLog(app, parts.requestLog);
-  addAuthentication(app, parts.apiKeys);
+  addAuthentication(app, { ...parts, browser: new BrowserSession(parts.publicUrl) });
   addIdempotency(app, parts.idempotency);
   addDocumentation(app, parts);
   return app;

@@ -110,7 +110,7 @@ describe('who is let in', () => {
       idempotency: new IdempotencyService({ db: database.pool }),
       config: { trustedProxies: [] },
     });
-    expect(() => fresh.get('/forgotten', async () => 'x')).toThrow(/neither a permission nor public/);
+    expect(() => fresh.get('/forgotten', async () => 'x')).toThrow(/declares neither a permission/);
   });
 });
 

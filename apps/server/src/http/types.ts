@@ -32,8 +32,15 @@ export type Routes = (app: App, carcosa: Carcosa) => void;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the caller must be allowed; of several, one of them. Every route says this or `public`; boot fails otherwise. */
+    /**
+     * What a key or token must be allowed; of several, one of them. People pass: the service decides. Every route says this, `login`,
+     * `serverAdmin` or `public`; boot fails otherwise.
+     */
     permission?: Permission | readonly Permission[];
+    /** For people who are logged in, whoever they are; not for keys and tokens. The service decides what they may. */
+    login?: true;
+    /** For people who run the server. */
+    serverAdmin?: true;
     /** Open to everyone: `request.actor` is not set. */
     public?: true;
     /** A POST that creates and reads JSON: honours `Idempotency-Key`. Streamed bodies ask the service themselves. */

@@ -1,62 +1,85 @@
 import type { Permission } from '@carcosa/contracts';
-import type { Actor, ApiKeyService, Origin } from '@carcosa/domain';
+import type { Actor, Origin } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
-import type { FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyContextConfig, FastifyRequest, onRequestHookHandler } from 'fastify';
+import { type Authenticators, identify } from '../credentials.ts';
 import type { App } from '../types.ts';
 
+/** Whether the edge lets an actor pass to a route. @throws CarcosaError `forbidden` */
+type Gate = (actor: Actor) => void;
+
 /**
- * Makes each route that is not `public` ask for an API key with the permission that it declares. The services decide again, with
- * the project at hand: this only keeps strangers from reaching them.
- * @throws Error at boot for a route that says neither `permission` nor `public`
+ * Makes each route that is not `public` ask for credentials that go with what it declares. The services decide again, with the
+ * project at hand: this only keeps strangers from reaching them.
+ * @throws Error at boot for a route that declares nothing
  */
-export function addAuthentication(app: App, apiKeys: ApiKeyService): void {
+export function addAuthentication(app: App, authenticators: Authenticators): void {
   app.decorateRequest<unknown>('actor', null);
   app.addHook('onRoute', (route) => {
     const config = route.config ?? {};
     if (config.public) return;
-    if (!config.permission)
-      throw new Error(`the route ${route.method} ${route.url} declares neither a permission nor public`);
+    const gate = gateOf(config);
+    if (!gate)
+      throw new Error(
+        `the route ${route.method} ${route.url} declares neither a permission, login, serverAdmin nor public`,
+      );
     const hooks = route.onRequest === undefined ? [] : [route.onRequest].flat();
-    route.onRequest = [requireActor(apiKeys, config.permission), ...hooks];
+    route.onRequest = [requireActor(authenticators, gate), ...hooks];
   });
 }
 
-function requireActor(apiKeys: ApiKeyService, permission: Permission | readonly Permission[]): onRequestHookHandler {
-  const sufficient: readonly Permission[] = ['admin', ...[permission].flat()];
+function gateOf({ permission, login, serverAdmin }: FastifyContextConfig): Gate | undefined {
+  if (permission) return permissionGate(permission);
+  if (serverAdmin) return assertServerAdmin;
+  return login ? assertPerson : undefined;
+}
+
+function requireActor(authenticators: Authenticators, gate: Gate): onRequestHookHandler {
   return (request, _reply, done) => {
-    const token = tokenOf(request);
-    if (token === undefined) return done(new CarcosaError('unauthenticated'));
     const admit = (actor: Actor): void => {
-      if (actor.type === 'api-key' && !sufficient.some((each) => actor.permissions.has(each))) {
-        done(new CarcosaError('forbidden', { details: { permission } }));
-        return;
-      }
+      gate(actor);
       request.actor = { ...actor, origin: originOf(request) };
-      done();
     };
     try {
-      // A cached key is answered without a promise: this is on the way of every request.
-      const found = apiKeys.authenticate(token);
-      if (found instanceof Promise) found.then(admit, done);
-      else admit(found);
+      // What is remembered is answered without a promise: this is on the way of every request.
+      const found = identify(authenticators, request);
+      if (found instanceof Promise) {
+        found.then(admit).then(() => done(), done);
+        return;
+      }
+      admit(found);
     } catch (error) {
       done(error as Error);
+      return;
     }
+    done();
   };
 }
 
-function originOf(request: FastifyRequest): Origin {
-  return { requestId: request.id, ipAddress: request.ip, userAgent: request.raw.headers['user-agent'] };
+/** Keys and tokens carry their permissions; what a person may do depends on the project, which only the service knows. */
+function permissionGate(permission: Permission | readonly Permission[]): Gate {
+  const sufficient: readonly Permission[] = ['admin', ...[permission].flat()];
+  return (actor) => {
+    if (actor.type === 'user' || actor.type === 'system') return;
+    if (sufficient.some((each) => actor.permissions.has(each))) return;
+    throw new CarcosaError('forbidden', { details: { permission } });
+  };
 }
 
-/** `Authorization: Bearer …` or `x-api-key: …`. */
-function tokenOf(request: FastifyRequest): string | undefined {
-  const { authorization } = request.raw.headers;
-  if (authorization !== undefined) {
-    return authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer '
-      ? authorization.slice(7).trim()
-      : undefined;
-  }
-  const key = request.raw.headers['x-api-key'];
-  return typeof key === 'string' ? key.trim() : undefined;
+function assertPerson(actor: Actor): void {
+  if (actor.type === 'user') return;
+  throw new CarcosaError('forbidden', {
+    message: 'This is for people who are logged in; a key or token cannot do it.',
+  });
+}
+
+function assertServerAdmin(actor: Actor): void {
+  assertPerson(actor);
+  if (actor.type === 'user' && actor.isServerAdmin) return;
+  throw new CarcosaError('forbidden', { message: 'Only an administrator of this server may do that.' });
+}
+
+/** Where a request comes from, for the record. */
+export function originOf(request: FastifyRequest): Origin {
+  return { requestId: request.id, ipAddress: request.ip, userAgent: request.raw.headers['user-agent'] };
 }

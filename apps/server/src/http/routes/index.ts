@@ -1,6 +1,7 @@
 import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
+import { authRoutes } from './auth.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { projectRoutes } from './projects.ts';
@@ -13,6 +14,7 @@ import { uploadRoutes } from './uploads.ts';
 const ROUTES: Routes[] = [
   startPageRoutes,
   healthRoutes,
+  authRoutes,
   projectRoutes,
   simpleUploadRoutes,
   fileRoutes,

@@ -1,0 +1,75 @@
+import type { Actor, ApiKeyService, SessionService, TenantTokenActor } from '@carcosa/domain';
+import { CarcosaError } from '@carcosa/kernel';
+import type { FastifyRequest } from 'fastify';
+import type { BrowserSession } from './browser-session.ts';
+import { assertWhence } from './key-restrictions.ts';
+
+/** What knows the kinds of credentials. What is absent, nobody can be known by. */
+export interface Authenticators {
+  apiKeys: Pick<ApiKeyService, 'authenticate'>;
+  sessions?: Pick<SessionService, 'authenticate'>;
+  tenantTokens?: {
+    /** @throws CarcosaError (or rejects with) `unauthenticated` */
+    authenticate(token: string): TenantTokenActor | Promise<TenantTokenActor>;
+  };
+  browser: BrowserSession;
+}
+
+const API_KEY_PREFIX = 'sk_';
+/** The `typ` of a tenant token's header. */
+const TENANT_TOKEN = 'tenant+jwt';
+
+/**
+ * Who sends a request: by `Authorization: Bearer` (API key, access token or tenant token), by `x-api-key`, or by the cookie of a
+ * browser. At once for what is remembered: this is on the way of every request.
+ * @throws CarcosaError (or rejects with) `unauthenticated`; `forbidden` for a key that may not be used from there;
+ * `cross_site_request` for a cookie that the page of another site sends along
+ */
+export function identify(authenticators: Authenticators, request: FastifyRequest): Actor | Promise<Actor> {
+  const token = tokenOf(request);
+  if (token !== undefined) return identifyToken(authenticators, token, request);
+  const { browser, sessions } = authenticators;
+  const cookie = request.raw.headers.authorization === undefined ? browser.accessToken(request) : undefined;
+  if (cookie === undefined || !sessions) throw new CarcosaError('unauthenticated');
+  browser.assertOurs(request);
+  return sessions.authenticate(cookie);
+}
+
+function identifyToken(authenticators: Authenticators, token: string, request: FastifyRequest): Actor | Promise<Actor> {
+  const { apiKeys, sessions, tenantTokens } = authenticators;
+  if (token.startsWith(API_KEY_PREFIX)) {
+    const found = apiKeys.authenticate(token);
+    if (found instanceof Promise) return found.then((actor) => fromThere(actor, request));
+    return fromThere(found, request);
+  }
+  if (tenantTokens && typeOf(token) === TENANT_TOKEN) return tenantTokens.authenticate(token);
+  if (!sessions) throw new CarcosaError('unauthenticated');
+  return sessions.authenticate(token);
+}
+
+function fromThere<Known extends Actor>(actor: Known, request: FastifyRequest): Known {
+  if (actor.type === 'api-key') assertWhence(actor.restrictions, request);
+  return actor;
+}
+
+/** `Authorization: Bearer …` or `x-api-key: …`. */
+function tokenOf(request: FastifyRequest): string | undefined {
+  const { authorization } = request.raw.headers;
+  if (authorization !== undefined) {
+    return authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer '
+      ? authorization.slice(7).trim()
+      : undefined;
+  }
+  const key = request.raw.headers['x-api-key'];
+  return typeof key === 'string' ? key.trim() : undefined;
+}
+
+/** What a JWT says that it is, before anything of it is believed. */
+function typeOf(token: string): unknown {
+  try {
+    const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString());
+    return typeof header === 'object' && header !== null && 'typ' in header ? header.typ : undefined;
+  } catch {
+    return undefined;
+  }
+}
