@@ -12,6 +12,7 @@ import {
 import {
   Access,
   ApiKeyService,
+  AuditService,
   type BucketOpeners,
   BucketStores,
   FileService,
@@ -110,6 +111,9 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const apiKeys = new ApiKeyService(common);
   const projectFacts = new ProjectFactsCache(common);
   const access = new Access({ projects: projectFacts });
+  const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
+    transaction(database.pool, work, { isolation: 'repeatable read' });
+  const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
   const onChange = (id: string): void => {
@@ -142,6 +146,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ database, inTransaction, notifications, queue, stores, health },
     ...{
       access,
+      audit,
       apiKeys,
       projects,
       projectFacts,

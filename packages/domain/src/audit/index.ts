@@ -1,5 +1,6 @@
 export * from './audit-entry.ts';
 export * from './audit-retention.ts';
 export * from './audit-sealer.ts';
+export * from './audit-service.ts';
 export * from './audit-verifier.ts';
 export * from './redact.ts';

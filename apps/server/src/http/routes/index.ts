@@ -1,6 +1,7 @@
 import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
+import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
@@ -21,6 +22,7 @@ const ROUTES: Routes[] = [
   serveRoutes,
   uploadRoutes,
   tusRoutes,
+  auditLogRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {

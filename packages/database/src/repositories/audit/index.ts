@@ -1,3 +1,4 @@
 export * from './audit-chain.ts';
 export type { AuditEntryRow } from './audit-columns.ts';
+export * from './list-audit.ts';
 export * from './record-audit.ts';
