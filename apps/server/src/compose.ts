@@ -35,6 +35,7 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
@@ -85,7 +86,9 @@ export async function compose(input: ComposeInput) {
       await releaseAllLeases(database.pool);
       await dropUnfinishedParts(database.pool);
     }
-    return composeServices({ ...input, clock, random }, ids, database);
+    const carcosa = composeServices({ ...input, clock, random }, ids, database);
+    await carcosa.rateLimits.load();
+    return carcosa;
   } catch (error) {
     await database.close();
     throw error;
@@ -123,7 +126,12 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const projects = new ProjectService({ ...common, access, onChange });
   const tenantFacts = new TenantFactsCache(common);
   const people = composePeople({ ...common, database, secret, settings: config.people });
-  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, serving, sessionCache: people.sessionCache });
+  const { closeLimits, ...limits } = composeLimits({
+    ...{ ...common, config, projects: projectFacts, notifications, onChange },
+  });
+  const { rateLimits } = limits;
+  const { sessionCache } = people;
+  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, serving, sessionCache, rateLimits });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
@@ -158,6 +166,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       garbage,
       ...people,
       ...uploadParts,
+      ...limits,
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
@@ -165,6 +174,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await people.linkMail.drain();
       await queue.close();
       await stores.close();
+      closeLimits();
       await listener.close();
       await database.close();
     },

@@ -58,6 +58,10 @@ const SERVER_SHAPE = {
     .refine((items) => items.every(isAddressOrNetwork))
     .default([])
     .describe('addresses or networks separated by commas, such as 10.0.0.0/8,127.0.0.1'),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/ })
+    .optional()
+    .describe('a redis or rediss address such as redis://127.0.0.1:6379'),
   CARCOSA_ROLES: z
     .string()
     .transform(list)
@@ -127,6 +131,8 @@ export interface ServerConfig {
   secret: string | undefined;
   /** Without a "/" at its end; absent: made of host and port. */
   publicUrl: string | undefined;
+  /** Absent: each node limits by itself. */
+  redisUrl: string | undefined;
   trustedProxies: string[];
   roles: ReadonlySet<Role>;
   logLevel: LogLevel | undefined;
@@ -154,6 +160,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     databasePoolSize: variables.CARCOSA_DATABASE_POOL_SIZE,
     secret: variables.CARCOSA_SECRET,
     publicUrl: variables.CARCOSA_PUBLIC_URL,
+    redisUrl: variables.REDIS_URL,
     trustedProxies: variables.CARCOSA_TRUSTED_PROXIES,
     roles: new Set(variables.CARCOSA_ROLES),
     logLevel: variables.CARCOSA_LOG_LEVEL,

@@ -1,5 +1,13 @@
 import { API_KEYS_CHANNEL, FILES_CHANNEL, PEOPLE_CHANNEL, PROJECTS_CHANNEL, TENANTS_CHANNEL } from '@carcosa/database';
-import type { ApiKeyService, ProjectFactsCache, ServingService, SessionCache, TenantFactsCache } from '@carcosa/domain';
+import {
+  type ApiKeyService,
+  type ProjectFactsCache,
+  RATE_LIMITS_CHANNEL,
+  type RateLimitService,
+  type ServingService,
+  type SessionCache,
+  type TenantFactsCache,
+} from '@carcosa/domain';
 import type { PostgresNotifications } from './postgres-notifications.ts';
 
 export interface Caches {
@@ -8,6 +16,7 @@ export interface Caches {
   tenantFacts: TenantFactsCache;
   serving: ServingService;
   sessionCache: SessionCache;
+  rateLimits: RateLimitService;
 }
 
 /**
@@ -16,7 +25,7 @@ export interface Caches {
  */
 export function subscribeCaches(
   notifications: PostgresNotifications,
-  { apiKeys, projectFacts, tenantFacts, serving, sessionCache }: Caches,
+  { apiKeys, projectFacts, tenantFacts, serving, sessionCache, rateLimits }: Caches,
 ): void {
   const keyChanged = (publicId?: string): void => apiKeys.invalidate(publicId);
   const projectChanged = (projectId?: string): void => {
@@ -31,6 +40,9 @@ export function subscribeCaches(
   notifications.subscribe(TENANTS_CHANNEL, ({ tenantId }) => tenantChanged(text(tenantId)), tenantChanged);
   notifications.subscribe(PEOPLE_CHANNEL, ({ userId }) => personChanged(text(userId)), personChanged);
   notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(texts(keys)), filesChanged);
+  // What cannot be read now is read at the next announcement; until then the limits stay as they were.
+  const limitsChanged = (message: Record<string, unknown>): void => void rateLimits.announced(message).catch(() => {});
+  notifications.subscribe(RATE_LIMITS_CHANNEL, limitsChanged, () => limitsChanged({ changed: true }));
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

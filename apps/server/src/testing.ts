@@ -6,6 +6,8 @@ import { defaultBucket } from './default-bucket.ts';
 import { buildApp } from './http/app.ts';
 import { type CONNECTION_LIMITS, Listener } from './http/listener.ts';
 
+export { RedisLimitStore } from './redis-limit-store.ts';
+
 /** What a test wants to be different from a server that was started by `npm start`. */
 export interface TestNodeOptions {
   /** DATABASE_URL, CARCOSA_DATA_DIR and whatever else the test sets. */

@@ -4,6 +4,7 @@ export * from './auth.ts';
 export * from './common.ts';
 export * from './file.ts';
 export * from './jobs.ts';
+export * from './limits.ts';
 export * from './path.ts';
 export * from './permissions.ts';
 export * from './project.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Timestamp, Visibility } from './common.ts';
+import { RateLimitOverrides } from './limits.ts';
 
 /** What a project can be set to; each has a default. */
 export const ProjectSettings = z.object({
@@ -13,6 +14,9 @@ export const ProjectSettings = z.object({
     .default(true)
     .describe('read direct uploads back in a job to learn their SHA-256 where the provider gives none'),
   trashRetentionDays: z.number().int().min(0).max(3650).default(30).describe('days until the trash is purged'),
+  rateLimits: RateLimitOverrides.default({}).describe(
+    'limits instead of those of the server; set by its administrators',
+  ),
 });
 export type ProjectSettings = z.infer<typeof ProjectSettings>;
 

@@ -9,6 +9,7 @@ export * from './files/index.ts';
 export * from './garbage/service.ts';
 export * from './idempotency/service.ts';
 export * from './mail/index.ts';
+export * from './limits/index.ts';
 export * from './notifications.ts';
 export * from './objects/hash-object.ts';
 export * from './people/index.ts';

@@ -60,7 +60,8 @@ export class ServingWorld {
       `select id from projects where slug = 'default'`,
     );
     const projectId = rows[0]?.id as ProjectId;
-    const { token } = await node.carcosa.apiKeys.create({ projectId, label: 'test', permissions: ['admin'] });
+    const key = { projectId, label: 'test', permissions: ['admin' as const], limitFactor: 1000 };
+    const { token } = await node.carcosa.apiKeys.create(key);
     const serving = new ServingNode(node, projectId, token);
     this.nodes.push(serving);
     return serving;

@@ -10,6 +10,7 @@ import { addNotFound } from './not-found.ts';
 import { addAuthentication } from './plugins/auth.ts';
 import { addDocumentation } from './plugins/docs.ts';
 import { addIdempotency } from './plugins/idempotency.ts';
+import { addRateLimits, countStranger } from './plugins/rate-limit.ts';
 import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/request-context.ts';
 import { addRequestLog } from './plugins/request-log.ts';
 import { registerRoutes } from './routes/index.ts';
@@ -22,7 +23,8 @@ const MAX_PARAM_LENGTH = 3 * 1024;
 export type EdgeParts = Pick<
   Carcosa,
   'clock' | 'logger' | 'ids' | 'requestLog' | 'apiKeys' | 'idempotency' | 'version' | 'publicUrl'
-> & { config: Pick<Carcosa['config'], 'trustedProxies'> } & Pick<Authenticators, 'sessions' | 'tenantTokens'>;
+> & { config: Pick<Carcosa['config'], 'trustedProxies'> } & Pick<Authenticators, 'sessions' | 'tenantTokens'> &
+  Partial<Pick<Carcosa, 'limiter' | 'blocks'>>;
 
 /** Builds the web server with all of its routes; it does not listen (see `Listener`). */
 export async function buildApp(carcosa: Carcosa): Promise<RequestHandler> {
@@ -35,7 +37,12 @@ export async function buildApp(carcosa: Carcosa): Promise<RequestHandler> {
 /** The web server without routes: how requests are read, known and answered, whatever they are about. */
 export function createApp(parts: EdgeParts): App {
   const { clock, logger, ids, config } = parts;
-  const handleError = errorHandler({ clock, logger });
+  const limits = parts.limiter && parts.blocks ? { limiter: parts.limiter, blocks: parts.blocks, clock } : undefined;
+  const handleError = errorHandler({
+    clock,
+    logger,
+    ...(limits && { countStranger: (request, reply) => countStranger(limits, request, reply) }),
+  });
   const app: App = fastify({
     // A child logger for each request would cost more than the rest of a small request: see plugins/request-log.ts.
     logger: false,
@@ -54,6 +61,8 @@ export function createApp(parts: EdgeParts): App {
   addNotFound(app);
   addRequestContext(app);
   addRequestLog(app, parts.requestLog);
+  // Before authentication, whose hook thereby runs before these. Absent in tests of single routes.
+  if (limits) addRateLimits(app, limits);
   addAuthentication(app, { ...parts, browser: new BrowserSession(parts.publicUrl) });
   addIdempotency(app, parts.idempotency);
   addDocumentation(app, parts);

@@ -17,12 +17,24 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
 export interface ErrorContext {
   clock: Clock;
   logger: Logger;
+  /** Told of who had no right credential; may answer with another error. */
+  countStranger?: (request: FastifyRequest, reply: FastifyReply) => CarcosaError | null | Promise<CarcosaError | null>;
 }
 
 /** Writes any error as the API's error answer. What we did not foresee becomes `internal_error`, and only the log sees it. */
-export function errorHandler({ clock, logger }: ErrorContext) {
+export function errorHandler({ clock, logger, countStranger }: ErrorContext) {
   return (thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
     const error = toCarcosaError(thrown);
+    const counted = error.code === 'unauthenticated' && countStranger ? countStranger(request, reply) : null;
+    if (counted instanceof Promise) {
+      counted.then(
+        (other) => answer(other ?? error, request, reply),
+        () => answer(error, request, reply),
+      );
+    } else answer(counted ?? error, request, reply, thrown);
+  };
+
+  function answer(error: CarcosaError, request: FastifyRequest, reply: FastifyReply, thrown: Error = error): void {
     const status = request.routeOptions.config.errorStatus?.[error.code] ?? ERROR_STATUS[error.code];
     if (status >= 500) {
       const fields = { requestId: request.id, method: request.method, route: request.routeOptions.url, err: thrown };
@@ -41,7 +53,7 @@ export function errorHandler({ clock, logger }: ErrorContext) {
     if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
     reply.code(status).header('Content-Type', JSON_TYPE).header('Cache-Control', 'no-store');
     reply.send(JSON.stringify({ ...errorBody(error, request.id, clock), status }));
-  };
+  }
 }
 
 /** The body of an error answer. */

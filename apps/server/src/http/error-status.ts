@@ -39,6 +39,7 @@ export const ERROR_STATUS = {
   upload_incomplete: 409,
   upload_interrupted: 400,
   upload_fenced: 409,
+  rate_limited: 429,
   // tus 1.0.0: "412 Precondition Failed" with the Tus-Version that the server speaks.
   unsupported_protocol_version: 412,
   request_timeout: 408,

@@ -1,5 +1,5 @@
-import type { Permission } from '@carcosa/contracts';
-import type { Actor } from '@carcosa/domain';
+import type { LimitTier, Permission } from '@carcosa/contracts';
+import type { Actor, Limited } from '@carcosa/domain';
 import type { ErrorCode } from '@carcosa/kernel';
 import type {
   FastifyBaseLogger,
@@ -43,6 +43,8 @@ declare module 'fastify' {
     serverAdmin?: true;
     /** Open to everyone: `request.actor` is not set. */
     public?: true;
+    /** The tier that requests count in; false: they are not limited. Absent: decided by permission and method, see plugins/rate-limit.ts. */
+    limit?: LimitTier | false;
     /** A POST that creates and reads JSON: honours `Idempotency-Key`. Streamed bodies ask the service themselves. */
     idempotent?: true;
     /** Where the route's protocol has statuses of its own for some errors. */
@@ -61,6 +63,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks. Set on every route that is not `public`. */
     actor: Actor;
+    /** What the rate limit says of this request; null where it is not limited, undefined where nobody has asked. */
+    rateLimit: Limited | undefined;
     /** The JSON text as it came; kept only where an `Idempotency-Key` will be compared with it. */
     jsonText: string | undefined;
   }

@@ -34,6 +34,8 @@ const BODY_TYPE = 'application/offset+octet-stream';
 const CREATION_HEADERS = ['upload-length', 'upload-defer-length', 'upload-metadata', 'upload-concat'];
 // The checksum extension has a status of its own.
 const config = { permission: 'files:write', errorStatus: { checksum_mismatch: 460 } } as const;
+// One upload counts as one request, where it begins: its chunks and questions are not limited.
+const ofUpload = { ...config, limit: false } as const;
 const tags = ['tus'];
 type UploadRequest = FastifyRequest<{ Params: { id: string } }>;
 
@@ -54,7 +56,7 @@ function registerTus(scope: App, carcosa: Carcosa): void {
   for (const url of [PATH, `${PATH}/:id`]) {
     scope.options(
       url,
-      { config: { public: true }, schema: { tags, summary: 'What this server speaks' } },
+      { config: { public: true, limit: false }, schema: { tags, summary: 'What this server speaks' } },
       (_request, reply) => describe(reply),
     );
   }
@@ -62,19 +64,23 @@ function registerTus(scope: App, carcosa: Carcosa): void {
     create(carcosa, request, reply),
   );
   const params = z.object({ id: z.string() });
-  scope.head(`${PATH}/:id`, { config, schema: { tags, summary: 'Ask for the offset', params } }, (request, reply) =>
-    status(carcosa, request, reply),
+  scope.head(
+    `${PATH}/:id`,
+    { config: ofUpload, schema: { tags, summary: 'Ask for the offset', params } },
+    (request, reply) => status(carcosa, request, reply),
   );
-  scope.patch(`${PATH}/:id`, { config, schema: { tags, summary: 'Add bytes', params } }, (request, reply) =>
+  scope.patch(`${PATH}/:id`, { config: ofUpload, schema: { tags, summary: 'Add bytes', params } }, (request, reply) =>
     write(carcosa, request, reply),
   );
-  scope.delete(`${PATH}/:id`, { config, schema: { tags, summary: 'Terminate an upload', params } }, (request, reply) =>
-    terminate(carcosa, request, reply),
+  scope.delete(
+    `${PATH}/:id`,
+    { config: ofUpload, schema: { tags, summary: 'Terminate an upload', params } },
+    (request, reply) => terminate(carcosa, request, reply),
   );
   // For environments that know only GET and POST.
   scope.post(
     `${PATH}/:id`,
-    { config, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } },
+    { config: ofUpload, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } },
     (request, reply) => {
       const method = request.headers['x-http-method-override'];
       if (method === 'PATCH') return write(carcosa, request, reply);

@@ -59,3 +59,17 @@ async function announced(db: Queryable, row: ProjectRow | undefined): Promise<Pr
   await db.query('select pg_notify($1, $2)', [PROJECTS_CHANNEL, JSON.stringify({ projectId: row.id })]);
   return row;
 }
+
+/** Replaces the project's own rate limits and tells every node. Null when there is no such project. */
+export async function setProjectRateLimits(
+  db: Queryable,
+  id: ProjectId,
+  rateLimits: ProjectSettings['rateLimits'],
+): Promise<ProjectRow | null> {
+  const { rows } = await db.query<ProjectRow>(
+    `update projects set settings = jsonb_set(settings, '{rateLimits}', $2::jsonb), updated_at = now()
+     where id = $1 returning ${COLUMNS}`,
+    [id, JSON.stringify(rateLimits)],
+  );
+  return await announced(db, rows[0]);
+}

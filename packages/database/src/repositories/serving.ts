@@ -1,3 +1,4 @@
+import type { RateLimitOverrides } from '@carcosa/contracts';
 import type { BucketId, FileId, ObjectId, ProjectId } from '@carcosa/kernel';
 import type { Queryable } from './queryable.ts';
 
@@ -20,11 +21,14 @@ export interface ServedFileRow {
   lastModified: Date;
   delivery: 'stream' | 'redirect';
   signingKeyVersion: number;
+  /** The project's own; null: it has none. */
+  rateLimits: RateLimitOverrides | null;
 }
 
 const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.name, f.visibility, v.version, o.id as "objectId", o.bucket_id as "bucketId",
   o.storage_key as "storageKey", o.size, o.content_type as "contentType", o.declared_content_type as "declaredContentType",
-  v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion"`;
+  v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion",
+  p.settings->'rateLimits' as "rateLimits"`;
 
 const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id where f.key = $1 and f.deleted_at is null`;
 

@@ -75,7 +75,8 @@ export class ProvisioningService {
     await insertTeam(tx, { id: teamId, organizationId, name: 'Default', slug: DEFAULT_SLUG });
     const bucketId = await this.#ensureBucket(tx, organizationId, bucket);
     // Public, because a newcomer wants to open what was just uploaded; every other project begins private.
-    const settings = { defaultVisibility: 'public' as const };
+    // Not limited, because what is public may stand behind a cache that asks for everybody.
+    const settings = { defaultVisibility: 'public' as const, rateLimits: { 'public-download': null } };
     await insertProject(tx, {
       id: projectId,
       organizationId,

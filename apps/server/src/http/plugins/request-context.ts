@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { IdGenerator } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import type { App } from '../types.ts';
+import { rateLimitHeaders } from './rate-limit.ts';
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/;
 
@@ -66,7 +67,7 @@ export function addRequestContext(app: App): void {
 
 /** The same headers as names and values in turn, for answers that are written all at once. */
 export function commonHeaders(request: FastifyRequest): string[] {
-  return [
+  const headers = [
     'X-Request-Id',
     request.id,
     'Access-Control-Allow-Origin',
@@ -74,6 +75,8 @@ export function commonHeaders(request: FastifyRequest): string[] {
     'Access-Control-Expose-Headers',
     EXPOSED_OF_FILES,
   ];
+  if (request.rateLimit) headers.push(...rateLimitHeaders(request.rateLimit));
+  return headers;
 }
 
 // On Fastify's reply, which writes all of the head at once: a header set on Node's own response makes that take longer, and a

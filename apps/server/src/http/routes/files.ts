@@ -164,7 +164,7 @@ const changingRoutes: Routes = (app, { files, clock }) => {
   app.post(
     '/api/v1/files/bulk',
     {
-      config: { permission: ['files:write', 'files:delete'], idempotent: true },
+      config: { permission: ['files:write', 'files:delete'], idempotent: true, limit: 'expensive' },
       schema: {
         tags,
         summary: 'Delete, purge, restore, move, copy or update up to 1,000 files',

@@ -19,9 +19,11 @@ const Health = z.object({
 const tags = ['health'];
 
 export const healthRoutes: Routes = (app, { health, clock, version }) => {
-  app.get('/health', { config: { public: true }, schema: { hide: true } }, async () => ({ status: 'alive' }));
+  app.get('/health', { config: { public: true, limit: false }, schema: { hide: true } }, async () => ({
+    status: 'alive',
+  }));
 
-  app.get('/ready', { config: { public: true }, schema: { hide: true } }, async () => {
+  app.get('/ready', { config: { public: true, limit: false }, schema: { hide: true } }, async () => {
     if (!health.isReady) throw new CarcosaError('shutting_down');
     return { status: 'ready' };
   });
@@ -29,7 +31,7 @@ export const healthRoutes: Routes = (app, { health, clock, version }) => {
   app.get(
     '/api/v1/health',
     {
-      config: { public: true },
+      config: { public: true, limit: false },
       schema: {
         tags,
         summary: 'How the server and what it depends on are',

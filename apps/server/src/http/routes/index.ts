@@ -6,6 +6,7 @@ import { authRoutes } from './auth.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { projectRoutes } from './projects.ts';
+import { rateLimitRoutes } from './rate-limits.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
@@ -23,6 +24,7 @@ const ROUTES: Routes[] = [
   uploadRoutes,
   tusRoutes,
   auditLogRoutes,
+  rateLimitRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {

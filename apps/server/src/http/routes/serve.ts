@@ -1,10 +1,11 @@
 import { SignedUrl, SignedUrlBody, success } from '@carcosa/contracts';
-import type { FileAddress, OpenedFile } from '@carcosa/domain';
+import { clientOf, type FileAddress, type Limited, type OpenedFile } from '@carcosa/domain';
 import { CarcosaError, isCarcosaError } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Carcosa } from '../../compose.ts';
 import { success as answer } from '../envelope.ts';
+import { countDownload } from '../plugins/rate-limit.ts';
 import { FileServer } from '../serving/serve-file.ts';
 import type { Routes } from '../types.ts';
 
@@ -28,7 +29,8 @@ export const serveRoutes: Routes = (app, carcosa) => {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/f/:key',
-    config: { public: true },
+    // Limited once it is known of which project the file is.
+    config: { public: true, limit: false },
     schema: {
       tags: ['files'],
       summary: 'Download a file by its address',
@@ -45,7 +47,7 @@ export const serveRoutes: Routes = (app, carcosa) => {
   app.get(
     '/api/v1/files/:id/download',
     {
-      config: { permission: 'files:read' },
+      config: { permission: 'files:read', limit: 'download' },
       schema: {
         tags: ['files'],
         summary: 'Download a file of your project by its id',
@@ -94,10 +96,26 @@ function serveAddress(
     open: async () => carcosa.serving.open(address),
     serve: (opened) => files.serve({ request, reply, opened, versioned: version !== null, download, shared: true }),
   };
+  const serve = (opened: OpenedFile): void | Promise<void> => serveLimited(carcosa, opened, way, { request, reply });
   const found = carcosa.serving.open(address);
-  return found instanceof Promise
-    ? found.then((opened) => serveOpened(carcosa, opened, way))
-    : serveOpened(carcosa, found, way);
+  return found instanceof Promise ? found.then(serve) : serve(found);
+}
+
+/** Serves a file if its project lets this client download once more. @throws CarcosaError `rate_limited` */
+function serveLimited(
+  carcosa: Carcosa,
+  opened: OpenedFile,
+  way: Way,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+): void | Promise<void> {
+  const { projectId, rateLimits } = opened.file;
+  const limited = carcosa.limiter.takeDownload(projectId, rateLimits, () => clientOf(request.ip));
+  if (limited === null) return serveOpened(carcosa, opened, way);
+  const settle = (decided: Limited): void | Promise<void> => {
+    countDownload(request, reply, decided);
+    return serveOpened(carcosa, opened, way);
+  };
+  return limited instanceof Promise ? limited.then(settle) : settle(limited);
 }
 
 interface Way {

@@ -20,6 +20,7 @@ import { contentLength, uploadScope } from '../upload-scope.ts';
 const params = z.object({ id: z.string() });
 const tags = ['uploads'];
 
+/** One upload counts as one request, where it begins: what belongs to it afterwards is not limited. */
 export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clock }) => {
   app.post(
     '/api/v1/uploads/init',
@@ -41,7 +42,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
   app.post(
     '/api/v1/uploads/:id/parts',
     {
-      config: { permission: 'files:write' },
+      config: { permission: 'files:write', limit: false },
       schema: {
         tags,
         summary: 'Sign addresses of parts',
@@ -59,7 +60,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
   app.post(
     '/api/v1/uploads/:id/complete',
     {
-      config: { permission: 'files:write' },
+      config: { permission: 'files:write', limit: false },
       schema: {
         tags,
         summary: 'Make the file of a direct upload',
@@ -98,7 +99,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
   app.delete(
     '/api/v1/uploads/:id',
     {
-      config: { permission: 'files:write' },
+      config: { permission: 'files:write', limit: false },
       schema: { tags, summary: 'Abort an upload and remove its bytes', params, response: { 204: z.null() } },
     },
     async (request, reply) => {
@@ -127,7 +128,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
     scope.route({
       method: ['GET', 'POST', 'PATCH', 'DELETE'],
       url: '/api/v1/uploads/:id/parts/:partNumber',
-      config: { public: true },
+      config: { public: true, limit: false },
       schema: { hide: true },
       handler: () => {
         throw new CarcosaError('signature_invalid');
@@ -136,7 +137,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
     scope.put(
       '/api/v1/uploads/:id/parts/:partNumber',
       {
-        config: { public: true },
+        config: { public: true, limit: false },
         schema: {
           tags,
           summary: 'Send a part of a direct upload to a bucket that cannot presign',

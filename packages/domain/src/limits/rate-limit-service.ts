@@ -1,0 +1,143 @@
+import { isIP } from 'node:net';
+import {
+  type AddressBlock,
+  type CallerLimits,
+  LIMIT_TIER_NAMES,
+  LIMIT_TIERS,
+  RateLimitOverrides,
+  type RateLimitTier,
+} from '@carcosa/contracts';
+import {
+  findServerSetting,
+  lockServerSetting,
+  type Queryable,
+  saveServerSetting,
+  setProjectRateLimits,
+} from '@carcosa/database';
+import { CarcosaError, isId } from '@carcosa/kernel';
+import type { Actor } from '../access/actor.ts';
+import type { Notifications } from '../notifications.ts';
+import type { AddressBlocks, BlockedAddress } from './address-blocks.ts';
+import { clientOf } from './client-address.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+import { assertServerAdministrator } from './server-administrator.ts';
+
+/** Channel on which nodes tell each other what of the limits has changed: see {@link RateLimitService.announced}. */
+export const RATE_LIMITS_CHANNEL = 'carcosa_rate_limits';
+const SETTING = 'rate-limits';
+
+export interface RateLimitServiceParts {
+  db: Queryable;
+  transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  limiter: RateLimiter;
+  blocks: AddressBlocks;
+  notifications: Notifications;
+  /** Told of a project that was changed here. */
+  onChange: (id: string) => void;
+}
+
+/** Lets administrators of the server read, change and reset rate limits. Everybody else is `forbidden`. */
+export class RateLimitService {
+  readonly #parts: RateLimitServiceParts;
+
+  constructor(parts: RateLimitServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads what was changed: at start, and when another node says so. */
+  async load(): Promise<void> {
+    const stored = RateLimitOverrides.safeParse((await findServerSetting(this.#parts.db, SETTING)) ?? {});
+    if (stored.success) this.#parts.limiter.overrides = stored.data;
+  }
+
+  /** What another node, or this one, has announced on {@link RATE_LIMITS_CHANNEL}. */
+  async announced(message: Record<string, unknown>): Promise<void> {
+    const { limiter, blocks } = this.#parts;
+    const { changed, caller, block } = message as { changed?: true; caller?: string; block?: BlockedAddress };
+    if (changed) await this.load();
+    if (block) blocks.adopt(block);
+    if (caller === undefined) return;
+    blocks.release(caller);
+    for (const tier of LIMIT_TIER_NAMES) await limiter.reset(tier, caller);
+  }
+
+  async tiers(actor: Actor): Promise<RateLimitTier[]> {
+    assertServerAdministrator(actor);
+    return this.#tiers();
+  }
+
+  /** Sets limits for all of the server; null lifts one. What is absent stays. */
+  async change(actor: Actor, change: RateLimitOverrides): Promise<RateLimitTier[]> {
+    assertServerAdministrator(actor);
+    await this.#save((overrides) => ({ ...overrides, ...change }));
+    return this.#tiers();
+  }
+
+  /** Brings the defaults back. */
+  async restore(actor: Actor): Promise<RateLimitTier[]> {
+    assertServerAdministrator(actor);
+    await this.#save(() => ({}));
+    return this.#tiers();
+  }
+
+  /** Replaces a project's own limits; `{}` ends them. @throws CarcosaError `not_found` */
+  async setProject(actor: Actor, id: string, overrides: RateLimitOverrides): Promise<RateLimitOverrides> {
+    assertServerAdministrator(actor);
+    if (!isId('project', id) || !(await setProjectRateLimits(this.#parts.db, id, overrides)))
+      throw new CarcosaError('not_found');
+    this.#parts.onChange(id);
+    return overrides;
+  }
+
+  /** What a caller has used: the id of a key, token or user, or a client address. Limits are those of the server. */
+  async caller(actor: Actor, named: string): Promise<CallerLimits> {
+    assertServerAdministrator(actor);
+    const { limiter, blocks } = this.#parts;
+    const caller = callerOf(named);
+    const tiers = await Promise.all(
+      LIMIT_TIER_NAMES.map(async (tier) => {
+        const limit = limiter.serverLimit(tier);
+        const { used, resetAt } = await limiter.peek(tier, caller, limit ?? Number.MAX_SAFE_INTEGER);
+        const remaining = limit === null ? null : Math.max(0, limit - used);
+        return { tier, limit, used, remaining, resetAt: used === 0 ? null : unixSeconds(resetAt) };
+      }),
+    );
+    const until = blocks.blockedUntil(caller);
+    return { caller, tiers, blockedUntil: until === 0 ? null : unixSeconds(until) };
+  }
+
+  /** Forgets on all nodes what a caller used, and ends its block. */
+  async resetCaller(actor: Actor, named: string): Promise<void> {
+    assertServerAdministrator(actor);
+    const caller = callerOf(named);
+    await this.announced({ caller });
+    await this.#parts.notifications.publish(RATE_LIMITS_CHANNEL, { caller });
+  }
+
+  async blocks(actor: Actor): Promise<AddressBlock[]> {
+    assertServerAdministrator(actor);
+    return this.#parts.blocks.list().map((block) => ({ ...block, until: unixSeconds(block.until) }));
+  }
+
+  #tiers(): RateLimitTier[] {
+    return LIMIT_TIER_NAMES.map((tier) => {
+      const { limit: defaultLimit, windowSeconds } = LIMIT_TIERS[tier];
+      return { tier, limit: this.#parts.limiter.serverLimit(tier), defaultLimit, windowSeconds };
+    });
+  }
+
+  async #save(change: (overrides: RateLimitOverrides) => RateLimitOverrides): Promise<void> {
+    const { transaction, limiter, notifications } = this.#parts;
+    limiter.overrides = await transaction(async (tx) => {
+      const stored = RateLimitOverrides.safeParse((await lockServerSetting(tx, SETTING)) ?? {});
+      const changed = change(stored.success ? stored.data : {});
+      await saveServerSetting(tx, SETTING, changed);
+      return changed;
+    });
+    await notifications.publish(RATE_LIMITS_CHANNEL, { changed: true });
+  }
+}
+
+/** Addresses may be written as they are met. */
+const callerOf = (named: string): string => (isIP(named) === 0 ? named : clientOf(named));
+const unixSeconds = (milliseconds: number): number => Math.ceil(milliseconds / 1000);
