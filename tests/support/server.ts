@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Api, createApi } from './api.ts';
+import { type Api, createApi, expectData } from './api.ts';
 import { stopOrphanedDatabases } from './embedded-database.ts';
 import { freshDatabase } from './postgres.ts';
 import { type Exit, residentBytes, type ServerProcess, spawnServer } from './process.ts';
@@ -12,6 +12,8 @@ export interface StartOptions {
   dataDir?: string;
   /** 0: any free one. */
   port?: number;
+  /** Keeps the limits by address, which one machine with all the callers of a test would meet at once; default false. */
+  limitsAddresses?: boolean;
 }
 
 /** What the server writes into `<data dir>/local.json` at its first start. */
@@ -79,12 +81,14 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
   try {
     url = await child.ready(READY_WITHIN_MS);
     local = JSON.parse(await readFile(path.join(dataDir, 'local.json'), 'utf8')) as LocalJson;
+    if (!options.limitsAddresses && env.CARCOSA_ROLES === undefined) await liftAddressLimits(url, local.apiKey);
   } catch (error) {
     child.signal('SIGKILL');
     await child.exited;
     await cleanUp();
     throw error;
   }
+  const api = createApi(() => ({ url: env.CARCOSA_PUBLIC_URL ?? url, apiKey: local.apiKey }));
   const kill = async (signal: NodeJS.Signals): Promise<Exit> => {
     if (child.running) child.signal(signal);
     return child.exited;
@@ -111,7 +115,7 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
     get running() {
       return child.running;
     },
-    api: createApi(() => ({ url: env.CARCOSA_PUBLIC_URL ?? url, apiKey: local.apiKey })),
+    api,
     request: (address, init) => fetch(new URL(address, url), { redirect: 'manual', ...init }),
     kill,
     restart: async (again = {}) => {
@@ -132,6 +136,12 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
       return stopped;
     },
   };
+}
+
+async function liftAddressLimits(url: string, apiKey: string): Promise<void> {
+  const api = createApi(() => ({ url, apiKey }));
+  const lifted = { login: null, registration: null, unauthenticated: null };
+  expectData(await api('PATCH', '/rate-limits', { json: lifted }));
 }
 
 /** The server survives such faults; a test does not. */

@@ -8,14 +8,17 @@ import {
   type RateLimitTier,
 } from '@carcosa/contracts';
 import {
+  findProject,
   findServerSetting,
   lockServerSetting,
   type Queryable,
+  recordAudit,
   saveServerSetting,
   setProjectRateLimits,
 } from '@carcosa/database';
-import { CarcosaError, isId } from '@carcosa/kernel';
+import { CarcosaError, type Clock, isId } from '@carcosa/kernel';
 import type { Actor } from '../access/actor.ts';
+import { auditEntry } from '../audit/audit-entry.ts';
 import type { Notifications } from '../notifications.ts';
 import type { AddressBlocks, BlockedAddress } from './address-blocks.ts';
 import { clientOf } from './client-address.ts';
@@ -25,6 +28,7 @@ import { assertServerAdministrator } from './server-administrator.ts';
 /** Channel on which nodes tell each other what of the limits has changed: see {@link RateLimitService.announced}. */
 export const RATE_LIMITS_CHANNEL = 'carcosa_rate_limits';
 const SETTING = 'rate-limits';
+const resource = { type: 'rate-limit', id: null } as const;
 
 export interface RateLimitServiceParts {
   db: Queryable;
@@ -32,6 +36,7 @@ export interface RateLimitServiceParts {
   limiter: RateLimiter;
   blocks: AddressBlocks;
   notifications: Notifications;
+  clock: Clock;
   /** Told of a project that was changed here. */
   onChange: (id: string) => void;
 }
@@ -69,22 +74,34 @@ export class RateLimitService {
   /** Sets limits for all of the server; null lifts one. What is absent stays. */
   async change(actor: Actor, change: RateLimitOverrides): Promise<RateLimitTier[]> {
     assertServerAdministrator(actor);
-    await this.#save((overrides) => ({ ...overrides, ...change }));
+    await this.#save(actor, 'rate-limit.update', (overrides) => ({ ...overrides, ...change }));
     return this.#tiers();
   }
 
   /** Brings the defaults back. */
   async restore(actor: Actor): Promise<RateLimitTier[]> {
     assertServerAdministrator(actor);
-    await this.#save(() => ({}));
+    await this.#save(actor, 'rate-limit.reset', () => ({}));
     return this.#tiers();
   }
 
   /** Replaces a project's own limits; `{}` ends them. @throws CarcosaError `not_found` */
   async setProject(actor: Actor, id: string, overrides: RateLimitOverrides): Promise<RateLimitOverrides> {
     assertServerAdministrator(actor);
-    if (!isId('project', id) || !(await setProjectRateLimits(this.#parts.db, id, overrides)))
-      throw new CarcosaError('not_found');
+    if (!isId('project', id)) throw new CarcosaError('not_found');
+    await this.#parts.transaction(async (tx) => {
+      const project = await findProject(tx, id);
+      if (!project) throw new CarcosaError('not_found');
+      await setProjectRateLimits(tx, id, overrides);
+      const event = {
+        action: 'project.set-rate-limits',
+        resource: { type: 'project', id },
+        place: { organizationId: project.organizationId, projectId: id },
+        before: project.settings.rateLimits ?? {},
+        after: overrides,
+      } as const;
+      await recordAudit(tx, [auditEntry(actor, event, this.#parts.clock)]);
+    });
     this.#parts.onChange(id);
     return overrides;
   }
@@ -110,6 +127,8 @@ export class RateLimitService {
   async resetCaller(actor: Actor, named: string): Promise<void> {
     assertServerAdministrator(actor);
     const caller = callerOf(named);
+    const event = { action: 'rate-limit.reset', resource: { type: 'rate-limit', id: caller } } as const;
+    await recordAudit(this.#parts.db, [auditEntry(actor, event, this.#parts.clock)]);
     await this.announced({ caller });
     await this.#parts.notifications.publish(RATE_LIMITS_CHANNEL, { caller });
   }
@@ -126,13 +145,19 @@ export class RateLimitService {
     });
   }
 
-  async #save(change: (overrides: RateLimitOverrides) => RateLimitOverrides): Promise<void> {
-    const { transaction, limiter, notifications } = this.#parts;
+  async #save(
+    actor: Actor,
+    action: 'rate-limit.update' | 'rate-limit.reset',
+    change: (overrides: RateLimitOverrides) => RateLimitOverrides,
+  ): Promise<void> {
+    const { transaction, limiter, notifications, clock } = this.#parts;
     limiter.overrides = await transaction(async (tx) => {
       const stored = RateLimitOverrides.safeParse((await lockServerSetting(tx, SETTING)) ?? {});
-      const changed = change(stored.success ? stored.data : {});
-      await saveServerSetting(tx, SETTING, changed);
-      return changed;
+      const before = stored.success ? stored.data : {};
+      const after = change(before);
+      await saveServerSetting(tx, SETTING, after);
+      await recordAudit(tx, [auditEntry(actor, { action, resource, before, after }, clock)]);
+      return after;
     });
     await notifications.publish(RATE_LIMITS_CHANNEL, { changed: true });
   }

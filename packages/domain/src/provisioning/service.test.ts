@@ -37,7 +37,9 @@ describe('a first start', () => {
     const actor = await keys.authenticate(apiKey ?? '');
     expect([...actor.permissions].sort()).toEqual([...PERMISSIONS].sort());
     const { rows } = await database.pool.query('select name, settings from projects');
-    expect(rows).toEqual([{ name: 'default', settings: { defaultVisibility: 'public' } }]);
+    expect(rows).toEqual([
+      { name: 'default', settings: { defaultVisibility: 'public', rateLimits: { 'public-download': null } } },
+    ]);
   });
 
   it('makes no key while the one of before opens the project', async () => {

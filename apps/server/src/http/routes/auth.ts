@@ -29,7 +29,7 @@ export const authRoutes: Routes = (app, { people, sessions, apiKeys, clock, publ
   app.post(
     '/api/v1/auth/register',
     {
-      config,
+      config: { ...config, limit: 'registration' },
       schema: {
         tags,
         summary: 'Make an account',
@@ -49,7 +49,7 @@ export const authRoutes: Routes = (app, { people, sessions, apiKeys, clock, publ
   app.post(
     '/api/v1/auth/login',
     {
-      config,
+      config: { ...config, limit: 'login' },
       schema: {
         tags,
         summary: 'Log in with e-mail address and password',
