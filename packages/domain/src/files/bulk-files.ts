@@ -1,18 +1,13 @@
 import type { BulkFilesBody, BulkResult, Permission } from '@carcosa/contracts';
 import { CarcosaError } from '@carcosa/kernel';
-import type { Grant } from '../access/grant.ts';
-import type { FileChanges, FileOutcome } from './file-changes.ts';
+import type { FileChanges, FileOutcome, FileScope } from './file-changes.ts';
 
 /** What an actor must be allowed for a bulk action: what the same for one file asks. */
 export function bulkPermission(action: BulkFilesBody['action']): Permission {
   return action === 'delete' || action === 'purge' ? 'files:delete' : 'files:write';
 }
 
-export async function bulkFiles(
-  changes: FileChanges,
-  scope: { grant: Grant; by: string },
-  body: BulkFilesBody,
-): Promise<BulkResult> {
+export async function bulkFiles(changes: FileChanges, scope: FileScope, body: BulkFilesBody): Promise<BulkResult> {
   const outcomes = await outcomesOf(changes, scope, body);
   const results = body.items.map(({ id }, position) => {
     const outcome = outcomes[position] ?? new CarcosaError('internal_error');
@@ -24,22 +19,18 @@ export async function bulkFiles(
   return { results };
 }
 
-function outcomesOf(
-  changes: FileChanges,
-  { grant, by }: { grant: Grant; by: string },
-  body: BulkFilesBody,
-): Promise<FileOutcome[]> {
+function outcomesOf(changes: FileChanges, scope: FileScope, body: BulkFilesBody): Promise<FileOutcome[]> {
   switch (body.action) {
     case 'delete':
-      return changes.trash(grant, body.items);
+      return changes.trash(scope, body.items);
     case 'purge':
-      return changes.purge(grant, body.items);
+      return changes.purge(scope, body.items);
     case 'restore':
-      return changes.change(grant, 'trashed', body.items);
+      return changes.change(scope, 'trashed', body.items);
     case 'move':
     case 'update':
-      return changes.change(grant, 'live', body.items);
+      return changes.change(scope, 'live', body.items);
     case 'copy':
-      return changes.copy(grant, by, body.items);
+      return changes.copy(scope, body.items);
   }
 }

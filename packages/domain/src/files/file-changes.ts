@@ -5,7 +5,7 @@ import {
   type FileCopy,
   findFiles,
   findTakenPaths,
-  type HeldFile,
+  type HeldFileState,
   holdFiles,
   isUniqueViolation,
   purgeFiles,
@@ -13,8 +13,10 @@ import {
   trashFiles,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, type FileId, type IdGenerator, isId, type Random } from '@carcosa/kernel';
+import { type Actor, actorId } from '../access/actor.ts';
 import { covers, type Grant, isConfined, mayPlace, placeRefused } from '../access/grant.ts';
 import { inTrash, pathTaken, planChanges, type WantedChange, wantedPaths } from './change-plan.ts';
+import { changeEvent, copyEvent, purgeEvent, recordFiles, trashEvent } from './file-audit.ts';
 import { newFileKey } from './file-key.ts';
 
 /** What became of one item: the file as it is now (or was, before a purge), or why nothing happened. */
@@ -33,6 +35,12 @@ export interface FileChangesParts {
    * processes hear can be a moment behind the answer.
    */
   onChange?: ((keys: string[]) => void) | undefined;
+}
+
+/** Who changes files, and where it may. */
+export interface FileScope {
+  actor: Actor;
+  grant: Grant;
 }
 
 interface Target {
@@ -58,8 +66,9 @@ export class FileChanges {
    * Moves and edits live files, or takes files out of the trash, as if one after the other in their order: what an item leaves is
    * free for the next. The outcome of an item is the file after all of them.
    */
-  async change(grant: Grant, from: 'live' | 'trashed', wanted: readonly WantedChange[]): Promise<FileOutcome[]> {
+  async change(scope: FileScope, from: 'live' | 'trashed', wanted: readonly WantedChange[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
+    const { grant } = scope;
     const { projectId } = grant;
     const { errors, changed, unchanged } = await untilPathsHold(() =>
       transaction(async (tx) => {
@@ -73,6 +82,11 @@ export class FileChanges {
           allows: (path) => mayPlace(grant, path),
         });
         const changed = await changeFiles(tx, changes, { givingUp, now: clock.now(), publicUrl });
+        const events = held.flatMap((before) => {
+          const file = changed.get(before.id);
+          return file ? [changeEvent(before, file)] : [];
+        });
+        await recordFiles(tx, this.#by(scope), events);
         return { errors, changed, unchanged: await findFiles(tx, projectId, without(ids, changed), publicUrl) };
       }),
     );
@@ -84,12 +98,14 @@ export class FileChanges {
   }
 
   /** Moves files to the trash; those that are there already stay as they are. */
-  async trash(grant: Grant, wanted: readonly Target[]): Promise<FileOutcome[]> {
+  async trash(scope: FileScope, wanted: readonly Target[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
+    const { grant } = scope;
     const { projectId } = grant;
     const { trashed, unchanged } = await transaction(async (tx) => {
       const ids = (await holdCovered(tx, grant, knownIds(wanted))).map(({ id }) => id);
       const trashed = await trashFiles(tx, ids, { projectId, now: clock.now(), publicUrl });
+      await recordFiles(tx, this.#by(scope), [...trashed.values()].map(trashEvent));
       return { trashed, unchanged: await findFiles(tx, projectId, without(ids, trashed), publicUrl) };
     });
     this.changed([...trashed.values()]);
@@ -97,20 +113,25 @@ export class FileChanges {
   }
 
   /** Removes files with all their versions, from the trash or not. */
-  async purge(grant: Grant, wanted: readonly Target[]): Promise<FileOutcome[]> {
+  async purge(scope: FileScope, wanted: readonly Target[]): Promise<FileOutcome[]> {
     const { transaction, clock, publicUrl } = this.#parts;
+    const { grant } = scope;
     const { projectId } = grant;
     const purged = await transaction(async (tx) => {
       const ids = await coveredIds(tx, grant, knownIds(wanted));
-      return await purgeFiles(tx, ids, { projectId, now: clock.now(), publicUrl });
+      const purged = await purgeFiles(tx, ids, { projectId, now: clock.now(), publicUrl });
+      await recordFiles(tx, this.#by(scope), [...purged.values()].map(purgeEvent));
+      return purged;
     });
     this.changed([...purged.values()]);
     return wanted.map(({ id }) => purged.get(id) ?? new CarcosaError('not_found'));
   }
 
   /** Makes new files of the present content of others. */
-  async copy(grant: Grant, by: string, wanted: readonly (Target & { path: string })[]): Promise<FileOutcome[]> {
+  async copy(scope: FileScope, wanted: readonly (Target & { path: string })[]): Promise<FileOutcome[]> {
     const { transaction, clock, ids, random, publicUrl } = this.#parts;
+    const { actor, grant } = scope;
+    const by = actorId(actor);
     const { projectId } = grant;
     const copies = wanted.map(({ id, path }) => ({
       id,
@@ -124,6 +145,11 @@ export class FileChanges {
       const covered = new Set<string>(await coveredIds(tx, grant, knownIds(candidates)));
       const known = candidates.filter(({ id }) => covered.has(id));
       const { files: made, blocked } = await copyFiles(tx, known, { projectId, by, now: clock.now(), publicUrl });
+      const events = known.flatMap(({ id, newId }) => {
+        const file = made.get(newId);
+        return file ? [copyEvent(file, id)] : [];
+      });
+      await recordFiles(tx, this.#by(scope), events);
       const absent = known.filter(({ newId }) => !made.has(newId) && !blocked.has(newId));
       return { made, blocked, found: await findFiles(tx, projectId, knownIds(absent), publicUrl) };
     });
@@ -136,6 +162,10 @@ export class FileChanges {
             : absentSource(found.get(id))
           : placeRefused(grant)),
     );
+  }
+
+  #by({ actor, grant }: FileScope) {
+    return { actor, projectId: grant.projectId, clock: this.#parts.clock };
   }
 
   /** To be called when a change of these files is committed. */
@@ -164,7 +194,7 @@ function knownIds(wanted: readonly Target[]): FileId[] {
 }
 
 /** Locks those of `ids` that the grant covers. */
-async function holdCovered(tx: Queryable, grant: Grant, ids: readonly FileId[]): Promise<HeldFile[]> {
+async function holdCovered(tx: Queryable, grant: Grant, ids: readonly FileId[]): Promise<HeldFileState[]> {
   const held = await holdFiles(tx, grant.projectId, ids);
   return isConfined(grant) ? held.filter((file) => covers(grant, file)) : held;
 }

@@ -20,6 +20,7 @@ import { type Actor, actorId } from '../access/actor.ts';
 import { assertCovers, covers, type Grant } from '../access/grant.ts';
 import { bulkFiles, bulkPermission } from './bulk-files.ts';
 import { inTrash } from './change-plan.ts';
+import { recordFiles, restoreVersionEvent } from './file-audit.ts';
 import { FileChanges, type FileChangesParts, fileOf } from './file-changes.ts';
 import { FileLists, type JsonText } from './file-lists.ts';
 
@@ -74,35 +75,37 @@ export class FileService {
    */
   async update(actor: Actor, target: FileTarget, { name, ...change }: UpdateFileBody): Promise<File> {
     const grant = await this.#allowed(actor, 'files:write', target);
-    const [outcome] = await this.#changes.change(grant, 'live', [{ ...change, rename: name, id: target.id }]);
+    const [outcome] = await this.#changes.change({ actor, grant }, 'live', [
+      { ...change, rename: name, id: target.id },
+    ]);
     return fileOf(outcome);
   }
 
   /** Makes a new file of the present content of a live one; both share the bytes. @throws CarcosaError `path_taken`, `conflict` */
   async copy(actor: Actor, target: FileTarget, { path }: CopyFileBody): Promise<File> {
     const grant = await this.#allowed(actor, 'files:write', target);
-    const [outcome] = await this.#changes.copy(grant, actorId(actor), [{ id: target.id, path }]);
+    const [outcome] = await this.#changes.copy({ actor, grant }, [{ id: target.id, path }]);
     return fileOf(outcome);
   }
 
   /** Moves a file to the trash; one that is there already stays as it is. */
   async trash(actor: Actor, target: FileTarget): Promise<File> {
     const grant = await this.#allowed(actor, 'files:delete', target);
-    const [outcome] = await this.#changes.trash(grant, [target]);
+    const [outcome] = await this.#changes.trash({ actor, grant }, [target]);
     return fileOf(outcome);
   }
 
   /** Removes a file with all of its versions for good, from the trash or not. @returns the file as it was */
   async purge(actor: Actor, target: FileTarget): Promise<File> {
     const grant = await this.#allowed(actor, 'files:delete', target);
-    const [outcome] = await this.#changes.purge(grant, [target]);
+    const [outcome] = await this.#changes.purge({ actor, grant }, [target]);
     return fileOf(outcome);
   }
 
   /** Takes a file out of the trash; a live one stays as it is. @throws CarcosaError `path_taken`; then restore it to another path */
   async restore(actor: Actor, target: FileTarget, { path }: RestoreFileBody = {}): Promise<File> {
     const grant = await this.#allowed(actor, 'files:write', target);
-    const [outcome] = await this.#changes.change(grant, 'trashed', [{ id: target.id, path }]);
+    const [outcome] = await this.#changes.change({ actor, grant }, 'trashed', [{ id: target.id, path }]);
     return fileOf(outcome);
   }
 
@@ -120,7 +123,11 @@ export class FileService {
       if (held) assertCovers(grant, held);
       if (held?.isLive === false) throw inTrash();
       const restore = { projectId, id, version: target.version, by: actorId(actor), now: clock.now() };
-      return await restoreFileVersion(tx, restore, publicUrl);
+      const restored = await restoreFileVersion(tx, restore, publicUrl);
+      // The present version stays as it is: then nothing was done.
+      if (held && restored && restored.version !== held.version)
+        await recordFiles(tx, { actor, projectId, clock }, [restoreVersionEvent(held, restored, target.version)]);
+      return restored;
     });
     if (file) this.#changes.changed([file]);
     return fileOf(file ?? undefined);
@@ -129,7 +136,7 @@ export class FileService {
   /** Up to 1,000 files at once: a result for each item, in their order; one that fails does not touch the others. */
   async bulk(actor: Actor, body: BulkFilesBody, options: { projectId?: string | undefined } = {}): Promise<BulkResult> {
     const grant = await this.#allowed(actor, bulkPermission(body.action), options);
-    return await bulkFiles(this.#changes, { grant, by: actorId(actor) }, body);
+    return await bulkFiles(this.#changes, { actor, grant }, body);
   }
 
   async #allowed(actor: Actor, permission: Permission, target: { projectId?: string | undefined }): Promise<Grant> {

@@ -1,6 +1,8 @@
 import { ProjectSettings } from '@carcosa/contracts';
-import { lockDueTrash, type Queryable, removeFiles } from '@carcosa/database';
+import { lockDueTrash, type Queryable, recordAudit, removeFiles } from '@carcosa/database';
 import type { Clock } from '@carcosa/kernel';
+import { SYSTEM } from '../access/actor.ts';
+import { auditEntry } from '../audit/audit-entry.ts';
 
 /** Files that one transaction removes. */
 const BATCH = 500;
@@ -24,9 +26,19 @@ export async function purgeTrash(
   for (;;) {
     signal?.throwIfAborted();
     const batch = await transaction(async (tx) => {
-      const ids = await lockDueTrash(tx, { now: clock.now(), retentionDays, limit: BATCH });
-      if (ids.length > 0) await removeFiles(tx, ids, clock.now());
-      return ids.length;
+      const files = await lockDueTrash(tx, { now: clock.now(), retentionDays, limit: BATCH });
+      if (files.length === 0) return 0;
+      await removeFiles(
+        tx,
+        files.map(({ id }) => id),
+        clock.now(),
+      );
+      const entries = files.map(({ id, projectId, tenantId, ...before }) => {
+        const place = { projectId, tenantId };
+        return auditEntry(SYSTEM, { action: 'file.purge', resource: { type: 'file', id }, place, before }, clock);
+      });
+      await recordAudit(tx, entries);
+      return files.length;
     });
     purged += batch;
     if (batch < BATCH) return purged;

@@ -13,10 +13,18 @@ export interface HeldFile {
   isLive: boolean;
 }
 
+/** The same with what a change can change. */
+export interface HeldFileState extends HeldFile {
+  version: number;
+  visibility: Visibility;
+  metadata: Metadata;
+  tags: string[];
+}
+
 /** Locks those of `ids` that are files of the project, in one order, so that two of these never wait for each other. */
-export async function holdFiles(tx: Queryable, projectId: ProjectId, ids: readonly FileId[]): Promise<HeldFile[]> {
-  const { rows } = await tx.query<HeldFile>(
-    `select f.id, f.tenant_id as "tenantId", f.path, f.deleted_at is null as "isLive" from files f
+export async function holdFiles(tx: Queryable, projectId: ProjectId, ids: readonly FileId[]): Promise<HeldFileState[]> {
+  const { rows } = await tx.query<HeldFileState>(
+    `select f.id, f.tenant_id as "tenantId", f.path, f.deleted_at is null as "isLive", f.version, f.visibility, f.metadata, f.tags from files f
      where f.project_id = $1 and f.id = any($2) order by f.id for update`,
     [projectId, ids],
   );
