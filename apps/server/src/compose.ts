@@ -15,6 +15,7 @@ import {
   AuditService,
   type BucketOpeners,
   BucketStores,
+  FileRemoval,
   FileService,
   GarbageService,
   IdempotencyService,
@@ -22,6 +23,7 @@ import {
   ProjectService,
   ProvisioningService,
   ServingService,
+  TeamBuckets,
   TenantFactsCache,
 } from '@carcosa/domain';
 import {
@@ -29,6 +31,7 @@ import {
   type Clock,
   IdGenerator,
   type Logger,
+  type ProjectId,
   type Random,
   systemClock,
   systemRandom,
@@ -37,6 +40,7 @@ import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
 import { defaultBucket } from './default-bucket.ts';
@@ -123,7 +127,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     projectFacts.invalidate(id);
     serving.projectChanged(id);
   };
-  const projects = new ProjectService({ ...common, access, onChange });
   const tenantFacts = new TenantFactsCache(common);
   const people = composePeople({ ...common, database, secret, settings: config.people });
   const { closeLimits, ...limits } = composeLimits({
@@ -132,6 +135,24 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const { rateLimits } = limits;
   const { sessionCache } = people;
   subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, serving, sessionCache, rateLimits });
+  const buckets = new TeamBuckets();
+  const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
+    queue.enqueue(tx, 'remove-files', what);
+  const projects = new ProjectService({ ...common, access, buckets, removeLater, onChange });
+  const tree = composeTree({
+    ...common,
+    access,
+    apiKeys,
+    buckets,
+    removeLater,
+    tenantFacts,
+    secret,
+    config,
+    ...people,
+  });
+  const { tenantTokens } = tree;
+  const { sessionCache } = people;
+  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
@@ -147,6 +168,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     secret,
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
+  const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, onChange: filesChanged });
 
   return {
@@ -165,6 +187,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       files,
       garbage,
       ...people,
+      removal,
+      ...tree,
       ...uploadParts,
       ...limits,
     },

@@ -7,6 +7,7 @@ import {
   type ServingService,
   type SessionCache,
   type TenantFactsCache,
+  type TenantTokens,
 } from '@carcosa/domain';
 import type { PostgresNotifications } from './postgres-notifications.ts';
 
@@ -14,6 +15,7 @@ export interface Caches {
   apiKeys: ApiKeyService;
   projectFacts: ProjectFactsCache;
   tenantFacts: TenantFactsCache;
+  tenantTokens: TenantTokens;
   serving: ServingService;
   sessionCache: SessionCache;
   rateLimits: RateLimitService;
@@ -25,9 +27,12 @@ export interface Caches {
  */
 export function subscribeCaches(
   notifications: PostgresNotifications,
-  { apiKeys, projectFacts, tenantFacts, serving, sessionCache, rateLimits }: Caches,
+  { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits }: Caches,
 ): void {
-  const keyChanged = (publicId?: string): void => apiKeys.invalidate(publicId);
+  const keyChanged = (publicId?: string): void => {
+    apiKeys.invalidate(publicId);
+    tenantTokens.keyChanged(publicId);
+  };
   const projectChanged = (projectId?: string): void => {
     projectFacts.invalidate(projectId);
     serving.projectChanged(projectId);

@@ -12,6 +12,8 @@ export const JOBS = {
   'seal-audit': z.object({}),
   /** Purges files that have been in the trash for longer than their project keeps them. */
   'purge-trash': z.object({}),
+  /** Removes all files of a project that was removed, or of one tenant of it. */
+  'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type JobName = keyof typeof JOBS;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Timestamp, Visibility } from './common.ts';
 import { RateLimitOverrides } from './limits.ts';
+import { ListQuery, Name, Slug } from './organization.ts';
 
 /** What a project can be set to; each has a default. */
 export const ProjectSettings = z.object({
@@ -42,6 +43,21 @@ export const Project = z.object({
 export type Project = z.infer<typeof Project>;
 
 export const UpdateProjectBody = z
-  .strictObject({ name: z.string().trim().min(1).max(100).optional(), settings: settingsPatch.optional() })
+  .strictObject({ name: Name.optional(), settings: settingsPatch.optional(), bucketId: z.string().optional() })
   .refine((body) => Object.keys(body).length > 0, { message: 'say at least one thing to change' });
 export type UpdateProjectBody = z.infer<typeof UpdateProjectBody>;
+
+export const CreateProjectBody = z.strictObject({
+  teamId: z.string(),
+  name: Name,
+  slug: Slug.optional(),
+  bucketId: z.string().optional().describe('default: the first bucket that the team may write to'),
+  settings: settingsPatch.optional(),
+});
+export type CreateProjectBody = z.infer<typeof CreateProjectBody>;
+
+export const ListProjectsQuery = ListQuery.extend({
+  organizationId: z.string().optional(),
+  teamId: z.string().optional(),
+});
+export type ListProjectsQuery = z.infer<typeof ListProjectsQuery>;

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   tenant_suspended: entry('This tenant is suspended and may write nothing; ask whoever runs the app.'),
   not_found: entry('There is nothing here that you may see.'),
   method_not_allowed: entry('This address does not answer that method.'),
+  last_owner: entry('An organization has at least one owner; make somebody else an owner first.'),
   conflict: entry('The change conflicts with the present state; read it again and retry.'),
   path_taken: entry('A file with that path exists already.'),
   idempotency_key_reused: entry('This Idempotency-Key was used with a different request; use a new key.'),

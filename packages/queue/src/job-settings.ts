@@ -12,6 +12,7 @@ export interface JobSettings {
 
 export const JOB_SETTINGS: Record<JobName, JobSettings> = {
   'collect-garbage': { every: 60, concurrency: 1 },
+  'remove-files': { concurrency: 1 },
   'purge-trash': { every: 3600, concurrency: 1 },
   'retain-audit': { every: 3600, concurrency: 1 },
   // Until it is sealed, an entry could be changed without a trace by whoever owns the database.

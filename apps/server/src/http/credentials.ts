@@ -36,12 +36,15 @@ export function identify(authenticators: Authenticators, request: FastifyRequest
 }
 
 function identifyToken(authenticators: Authenticators, token: string, request: FastifyRequest): Actor | Promise<Actor> {
+  const found = holderOf(authenticators, token);
+  if (found instanceof Promise) return found.then((actor) => fromThere(actor, request));
+  return fromThere(found, request);
+}
+
+/** Whose key or token it is, wherever it is used. @throws CarcosaError (or rejects with) `unauthenticated` */
+export function holderOf(authenticators: Omit<Authenticators, 'browser'>, token: string): Actor | Promise<Actor> {
   const { apiKeys, sessions, tenantTokens } = authenticators;
-  if (token.startsWith(API_KEY_PREFIX)) {
-    const found = apiKeys.authenticate(token);
-    if (found instanceof Promise) return found.then((actor) => fromThere(actor, request));
-    return fromThere(found, request);
-  }
+  if (token.startsWith(API_KEY_PREFIX)) return apiKeys.authenticate(token);
   if (tenantTokens && typeOf(token) === TENANT_TOKEN) return tenantTokens.authenticate(token);
   if (!sessions) throw new CarcosaError('unauthenticated');
   return sessions.authenticate(token);
@@ -53,7 +56,7 @@ function fromThere<Known extends Actor>(actor: Known, request: FastifyRequest): 
 }
 
 /** `Authorization: Bearer …` or `x-api-key: …`. */
-function tokenOf(request: FastifyRequest): string | undefined {
+export function tokenOf(request: FastifyRequest): string | undefined {
   const { authorization } = request.raw.headers;
   if (authorization !== undefined) {
     return authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer '

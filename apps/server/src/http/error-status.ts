@@ -20,6 +20,7 @@ export const ERROR_STATUS = {
   tenant_suspended: 403,
   not_found: 404,
   method_not_allowed: 405,
+  last_owner: 409,
   conflict: 409,
   path_taken: 409,
   idempotency_key_reused: 422,

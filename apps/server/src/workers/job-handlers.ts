@@ -1,9 +1,10 @@
 import { hashStoredObject, purgeTrash, retainAudit, sealAudit } from '@carcosa/domain';
+import { isId } from '@carcosa/kernel';
 import { JobHandlers } from '@carcosa/queue';
 import type { Carcosa } from '../compose.ts';
 
 /** What each job does. A new job gets its schema in the contracts, its settings in the queue, and its line here. */
-export function jobHandlers({ garbage, database, stores, clock, inTransaction }: Carcosa): JobHandlers {
+export function jobHandlers({ garbage, database, removal, stores, clock, inTransaction }: Carcosa): JobHandlers {
   return new JobHandlers()
     .on('collect-garbage', async (_data, context) => {
       await garbage.collect(context);
@@ -16,6 +17,9 @@ export function jobHandlers({ garbage, database, stores, clock, inTransaction }:
     })
     .on('seal-audit', async (_data, context) => {
       await sealAudit({ transaction: inTransaction }, context);
+    })
+    .on('remove-files', async ({ projectId, tenantId }, context) => {
+      if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);
     })
     .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context));
 }

@@ -53,13 +53,89 @@ export async function insertApiKey(db: Queryable, row: NewApiKeyRow): Promise<vo
   );
 }
 
-/** Revokes the key and tells every node to forget it. False when there is no such key in force. */
-export async function revokeApiKey(db: Queryable, id: ApiKeyId): Promise<boolean> {
-  const { rows } = await db.query<{ publicId: string }>(
-    'update api_keys set revoked_at = now() where id = $1 and revoked_at is null returning public_id as "publicId"',
+/** A key as its owners see it. */
+export interface ApiKeyView extends Omit<ApiKeyRow, 'secretHash'> {
+  createdBy: string | null;
+  rotatedTo: ApiKeyId | null;
+  lastUsedAt: Date | null;
+  createdAt: Date;
+}
+
+const VIEW = `id, public_id as "publicId", project_id as "projectId", label, permissions, restrictions, limit_factor as "limitFactor",
+  expires_at as "expiresAt", revoked_at as "revokedAt", created_by as "createdBy", rotated_to as "rotatedTo",
+  last_used_at as "lastUsedAt", created_at as "createdAt"`;
+
+export async function findApiKeyById(db: Queryable, id: ApiKeyId, lock = false): Promise<ApiKeyView | null> {
+  const { rows } = await db.query<ApiKeyView>(
+    `select ${VIEW} from api_keys where id = $1 ${lock ? 'for update' : ''}`,
     [id],
   );
-  const revoked = rows[0];
-  if (revoked) await db.query('select pg_notify($1, $2)', [API_KEYS_CHANNEL, JSON.stringify(revoked)]);
-  return revoked !== undefined;
+  return rows[0] ?? null;
+}
+
+/** Keys of a project, in the order of their ids, one more than `limit`. */
+export async function listApiKeys(
+  db: Queryable,
+  projectId: ProjectId,
+  page: { limit: number; after: string | undefined },
+): Promise<ApiKeyView[]> {
+  const { rows } = await db.query<ApiKeyView>(
+    `select ${VIEW} from api_keys where project_id = $1 and ($2::text is null or id > $2) order by id limit $3`,
+    [projectId, page.after ?? null, page.limit + 1],
+  );
+  return rows;
+}
+
+export interface ApiKeyChange {
+  label?: string | undefined;
+  permissions?: readonly Permission[] | undefined;
+  restrictions?: KeyRestrictions | undefined;
+  /** Null: never. */
+  expiresAt?: Date | null | undefined;
+  rotatedTo?: ApiKeyId | undefined;
+}
+
+/** Changes what is given of a key in force, and tells every node. Null when there is none. */
+export async function updateApiKey(tx: Queryable, id: ApiKeyId, change: ApiKeyChange): Promise<ApiKeyView | null> {
+  const { rows } = await tx.query<ApiKeyView>(
+    `update api_keys set label = coalesce($2, label), permissions = coalesce($3, permissions),
+       restrictions = coalesce($4, restrictions), expires_at = case when $5 then $6::timestamptz else expires_at end,
+       rotated_to = coalesce($7, rotated_to)
+     where id = $1 and revoked_at is null returning ${VIEW}`,
+    [
+      id,
+      change.label ?? null,
+      change.permissions ?? null,
+      change.restrictions === undefined ? null : JSON.stringify(change.restrictions),
+      change.expiresAt !== undefined,
+      change.expiresAt ?? null,
+      change.rotatedTo ?? null,
+    ],
+  );
+  return await announced(tx, rows[0]);
+}
+
+/** Revokes the key and tells every node to forget it. Null when there is no such key in force. */
+export async function revokeApiKey(db: Queryable, id: ApiKeyId): Promise<ApiKeyView | null> {
+  const { rows } = await db.query<ApiKeyView>(
+    `update api_keys set revoked_at = now() where id = $1 and revoked_at is null returning ${VIEW}`,
+    [id],
+  );
+  return await announced(db, rows[0]);
+}
+
+/** Says when keys were last used, many at once; an older time changes nothing. */
+export async function saveKeyUse(db: Queryable, uses: readonly { id: ApiKeyId; at: Date }[]): Promise<void> {
+  if (uses.length === 0) return;
+  await db.query(
+    `update api_keys k set last_used_at = u.at from unnest($1::text[], $2::timestamptz[]) as u(id, at)
+     where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)`,
+    [uses.map(({ id }) => id), uses.map(({ at }) => at)],
+  );
+}
+
+async function announced(db: Queryable, view: ApiKeyView | undefined): Promise<ApiKeyView | null> {
+  if (!view) return null;
+  await db.query('select pg_notify($1, $2)', [API_KEYS_CHANNEL, JSON.stringify({ publicId: view.publicId })]);
+  return view;
 }

@@ -30,7 +30,7 @@ const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.name, f.visibility,
   v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion",
   p.settings->'rateLimits' as "rateLimits"`;
 
-const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id where f.key = $1 and f.deleted_at is null`;
+const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id and p.deleted_at is null where f.key = $1 and f.deleted_at is null`;
 
 /** The present content of the file with that key, or its content of `version`. Null when there is none, or it is in the trash. */
 export async function findServedFile(

@@ -36,8 +36,8 @@ export interface ApiKeyActor {
 export interface TenantTokenActor {
   readonly type: 'tenant-token';
   readonly id: TokenId;
-  /** The key that minted it: its end is the token's. */
-  readonly apiKeyId: ApiKeyId;
+  /** The key that minted it, whose end is the token's; null for one that a person minted. */
+  readonly apiKeyId: ApiKeyId | null;
   readonly projectId: ProjectId;
   readonly tenantId: TenantId;
   readonly permissions: ReadonlySet<Permission>;

@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { KeyRestrictions, Permission } from '@carcosa/contracts';
-import { type ApiKeyRow, findApiKey, insertApiKey, type Queryable, revokeApiKey } from '@carcosa/database';
+import { type ApiKeyRow, findApiKey, insertApiKey, type Queryable, revokeApiKey, saveKeyUse } from '@carcosa/database';
 import {
   type ApiKeyId,
   CarcosaError,
@@ -52,6 +52,10 @@ export class ApiKeyService {
   readonly #parts: ApiKeyServiceParts;
   // In the order of use: the first is the one that was not asked for longest.
   readonly #cache = new Map<string, CachedKey>();
+  /** Rises with each change: what was read before is not remembered after it. */
+  #changes = 0;
+  /** When keys were used since the last save, in milliseconds since the epoch. */
+  #used = new Map<ApiKeyId, number>();
 
   constructor(parts: ApiKeyServiceParts) {
     this.#parts = parts;
@@ -94,17 +98,33 @@ export class ApiKeyService {
 
   /** Ends the key for every node. @throws CarcosaError `not_found` */
   async revoke(id: ApiKeyId): Promise<void> {
-    if (!(await revokeApiKey(this.#parts.db, id))) throw new CarcosaError('not_found');
-    for (const [publicId, cached] of this.#cache) if (cached.actor.id === id) this.#cache.delete(publicId);
+    const revoked = await revokeApiKey(this.#parts.db, id);
+    if (!revoked) throw new CarcosaError('not_found');
+    this.invalidate(revoked.publicId);
+  }
+
+  /** Writes down when keys were used since the last call; a crash loses what came after it. */
+  async saveUse(): Promise<void> {
+    const used = this.#used;
+    if (used.size === 0) return;
+    this.#used = new Map();
+    const uses = [...used].map(([id, at]) => ({ id, at: new Date(at) }));
+    // In one order, so that two nodes never wait for each other.
+    await saveKeyUse(
+      this.#parts.db,
+      uses.sort((a, b) => (a.id < b.id ? -1 : 1)),
+    );
   }
 
   /** Forgets one key, or all of them when the connection that announces changes was lost for a while. */
   invalidate(publicId?: string): void {
+    this.#changes += 1;
     if (publicId === undefined) this.#cache.clear();
     else this.#cache.delete(publicId);
   }
 
   async #lookUp(publicId: string, secretHash: Buffer): Promise<ApiKeyActor> {
+    const changes = this.#changes;
     const row = await findApiKey(this.#parts.db, publicId);
     if (!row || row.revokedAt) {
       timingSafeEqual(NO_KEY, secretHash);
@@ -112,7 +132,7 @@ export class ApiKeyService {
     }
     const cached = toCached(row, this.#parts.clock.now());
     const actor = this.#admit(cached, secretHash);
-    this.#remember(publicId, cached);
+    if (changes === this.#changes) this.#remember(publicId, cached);
     return actor;
   }
 
@@ -126,7 +146,9 @@ export class ApiKeyService {
 
   #admit(key: CachedKey, secretHash: Buffer): ApiKeyActor {
     const right = timingSafeEqual(key.secretHash, secretHash);
-    if (!right || key.expiresAt <= this.#parts.clock.now()) throw new CarcosaError('unauthenticated');
+    const now = this.#parts.clock.now();
+    if (!right || key.expiresAt <= now) throw new CarcosaError('unauthenticated');
+    this.#used.set(key.actor.id, now);
     return key.actor;
   }
 }

@@ -3,4 +3,5 @@ export * from './audit-retention.ts';
 export * from './audit-sealer.ts';
 export * from './audit-service.ts';
 export * from './audit-verifier.ts';
+export * from './record.ts';
 export * from './redact.ts';

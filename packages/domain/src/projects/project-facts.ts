@@ -22,6 +22,9 @@ export class ProjectFactsCache implements UploadProjects {
   readonly #clock: Clock;
   readonly #cache = new Map<string, Remembered>();
 
+  /** Rises with each change: what was read before is not remembered after it. */
+  #changes = 0;
+
   constructor(parts: { db: Queryable; clock: Clock }) {
     this.#db = parts.db;
     this.#clock = parts.clock;
@@ -48,14 +51,17 @@ export class ProjectFactsCache implements UploadProjects {
 
   /** Forgets one project, or all when the connection that announces changes was lost for a while. */
   invalidate(id?: string): void {
+    this.#changes += 1;
     if (id === undefined) this.#cache.clear();
     else this.#cache.delete(id);
   }
 
   async #read(id: ProjectId): Promise<ProjectFacts> {
+    const changes = this.#changes;
     const row = await findProject(this.#db, id);
     if (!row) throw new CarcosaError('not_found');
     const facts = { ...row, settings: ProjectSettings.parse(row.settings) };
+    if (changes !== this.#changes) return facts;
     this.#cache.delete(id);
     this.#cache.set(id, { facts, until: this.#clock.now() + CACHE_MS });
     const [oldest] = this.#cache.keys();

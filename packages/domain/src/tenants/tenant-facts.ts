@@ -12,6 +12,9 @@ export class TenantFactsCache implements UploadTenants {
   readonly #clock: Clock;
   readonly #cache = new Map<string, { row: TenantRow; until: number }>();
 
+  /** Rises with each change: what was read before is not remembered after it. */
+  #changes = 0;
+
   constructor(parts: { db: Queryable; clock: Clock }) {
     this.#db = parts.db;
     this.#clock = parts.clock;
@@ -21,8 +24,10 @@ export class TenantFactsCache implements UploadTenants {
   async facts(id: TenantId): Promise<TenantRow | null> {
     const remembered = this.#cache.get(id);
     if (remembered && remembered.until > this.#clock.now()) return remembered.row;
+    const changes = this.#changes;
     const row = await findTenant(this.#db, id);
     if (!row) return null;
+    if (changes !== this.#changes) return row;
     this.#cache.delete(id);
     this.#cache.set(id, { row, until: this.#clock.now() + CACHE_MS });
     const [oldest] = this.#cache.keys();
@@ -37,6 +42,7 @@ export class TenantFactsCache implements UploadTenants {
 
   /** Forgets one tenant, or all when the connection that announces changes was lost for a while. */
   invalidate(id?: string): void {
+    this.#changes += 1;
     if (id === undefined) this.#cache.clear();
     else this.#cache.delete(id);
   }

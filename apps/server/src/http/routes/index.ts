@@ -1,14 +1,19 @@
 import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
+import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
+import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
 import { projectRoutes } from './projects.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
+import { teamRoutes } from './teams.ts';
+import { tenantRoutes } from './tenants.ts';
+import { tokenRoutes } from './tokens.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
 
@@ -17,7 +22,14 @@ const ROUTES: Routes[] = [
   startPageRoutes,
   healthRoutes,
   authRoutes,
+  organizationRoutes,
+  memberRoutes,
+  invitationRoutes,
+  teamRoutes,
   projectRoutes,
+  tenantRoutes,
+  tokenRoutes,
+  apiKeyRoutes,
   simpleUploadRoutes,
   fileRoutes,
   serveRoutes,

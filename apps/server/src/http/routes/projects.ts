@@ -1,4 +1,12 @@
-import { Project, page, success, UpdateProjectBody } from '@carcosa/contracts';
+import {
+  CreateProjectBody,
+  ListProjectsQuery,
+  Project,
+  page,
+  queryBoolean,
+  success,
+  UpdateProjectBody,
+} from '@carcosa/contracts';
 import { z } from 'zod';
 import { success as answer } from '../envelope.ts';
 import type { Routes } from '../types.ts';
@@ -11,9 +19,51 @@ export const projectRoutes: Routes = (app, { projects, clock }) => {
     '/api/v1/projects',
     {
       config: { permission: 'projects:read' },
-      schema: { tags, summary: 'List the projects that you may see', response: { 200: success(page(Project)) } },
+      schema: {
+        tags,
+        summary: 'List the projects that you may see',
+        querystring: ListProjectsQuery,
+        response: { 200: success(page(Project)) },
+      },
     },
-    async (request) => answer(clock, await projects.list(request.actor)),
+    async (request) => answer(clock, await projects.list(request.actor, request.query)),
+  );
+
+  app.post(
+    '/api/v1/projects',
+    {
+      config: { login: true, idempotent: true },
+      schema: {
+        tags,
+        summary: 'Make a project of a team',
+        description: 'Its files are private unless its settings say otherwise.',
+        body: CreateProjectBody,
+        response: { 201: success(Project) },
+      },
+    },
+    async (request, reply) => {
+      reply.code(201);
+      return answer(clock, await projects.create(request.actor, request.body));
+    },
+  );
+
+  app.delete(
+    '/api/v1/projects/:id',
+    {
+      config: { permission: 'projects:delete' },
+      schema: {
+        tags,
+        summary: 'Remove a project',
+        description: 'Its keys end and its addresses answer no more at once. One that has files needs `force=true`.',
+        params,
+        querystring: z.object({ force: queryBoolean.default(false) }),
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      await projects.remove(request.actor, request.params.id, { withFiles: request.query.force });
+      return reply.code(204).send(null);
+    },
   );
 
   app.get(

@@ -9,4 +9,5 @@ export * from './list-folders.ts';
 export * from './notify-files.ts';
 export * from './object-deletions.ts';
 export * from './purge-files.ts';
+export * from './removable-files.ts';
 export * from './trash-files.ts';

@@ -1,0 +1,180 @@
+import { hkdfSync } from 'node:crypto';
+import { type MintedToken, type MintTokenBody, type Permission, TENANT_PERMISSIONS } from '@carcosa/contracts';
+import { findApiKeyById, type Queryable } from '@carcosa/database';
+import {
+  type ApiKeyId,
+  CarcosaError,
+  type Clock,
+  type IdGenerator,
+  isId,
+  type ProjectId,
+  type TenantId,
+  toIsoString,
+} from '@carcosa/kernel';
+import { jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
+import type { Access } from '../access/access.ts';
+import type { Actor, TenantTokenActor } from '../access/actor.ts';
+import { mayPlace, placeRefused } from '../access/grant.ts';
+import type { TenantService } from './service.ts';
+import type { TenantFactsCache } from './tenant-facts.ts';
+
+const ALGORITHM = 'HS256';
+/** Set in the header, so that no other token of this server passes for one of these. */
+export const TENANT_TOKEN_TYPE = 'tenant+jwt';
+const AUDIENCE = 'carcosa:tenant';
+
+const Claims = z.object({
+  jti: z.string(),
+  sub: z.string().describe('the tenant'),
+  prj: z.string(),
+  /** The key that minted it; absent for a person. */
+  key: z.string().optional(),
+  per: z.array(z.enum(TENANT_PERMISSIONS)),
+  pre: z.string().optional(),
+  exp: z.number(),
+});
+type Claims = z.infer<typeof Claims>;
+
+/** Most tokens that are remembered as authentic, and most keys whose state is. */
+const CACHE_SIZE = 1000;
+/** Milliseconds for which a key counts as in force that is not announced to have ended. */
+const KEY_MS = 30_000;
+
+export interface TenantTokensParts {
+  db: Queryable;
+  clock: Clock;
+  ids: IdGenerator;
+  access: Access;
+  tenants: TenantService;
+  tenantFacts: TenantFactsCache;
+  /** The root secret. */
+  secret: Buffer;
+  /** Names this server in its tokens. */
+  publicUrl: string;
+}
+
+/**
+ * Short-lived tokens for browsers of one tenant: JSON Web Tokens (RFC 7519) signed with HMAC-SHA-256. They end when their time is
+ * over, when the key that minted them ends, or when the tenant is removed.
+ */
+export class TenantTokens {
+  readonly #parts: TenantTokensParts;
+  readonly #key: Uint8Array;
+  readonly #verified = new Map<string, Claims>();
+  readonly #keys = new Map<ApiKeyId, { publicId: string; inForce: boolean; until: number }>();
+  #changes = 0;
+
+  constructor(parts: TenantTokensParts) {
+    this.#parts = parts;
+    this.#key = new Uint8Array(hkdfSync('sha256', parts.secret, 'carcosa', 'tenant-tokens', 32));
+  }
+
+  /** @throws CarcosaError `forbidden` for permissions that the minter has not, `tenant_suspended` is left to the writes */
+  async mint(actor: Actor, tenantId: string, input: MintTokenBody): Promise<MintedToken> {
+    const tenant = await this.#parts.tenants.find(actor, tenantId);
+    const pathPrefix = await this.#assertMayGive(actor, tenant.projectId, input);
+    const expiresAt = Math.floor(this.#parts.clock.now() / 1000) + input.expiresIn;
+    const claims = {
+      prj: tenant.projectId,
+      per: [...new Set(input.permissions)],
+      ...(actor.type === 'api-key' ? { key: actor.id } : {}),
+      ...(pathPrefix === '' ? {} : { pre: pathPrefix }),
+    };
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ alg: ALGORITHM, typ: TENANT_TOKEN_TYPE })
+      .setJti(this.#parts.ids.next('token'))
+      .setSubject(tenant.id)
+      .setIssuer(this.#parts.publicUrl)
+      .setAudience(AUDIENCE)
+      .setExpirationTime(expiresAt)
+      .sign(this.#key);
+    return { token, tenantId: tenant.id, expiresAt: toIsoString(expiresAt * 1000) };
+  }
+
+  /** Who holds the token. @throws CarcosaError `unauthenticated` */
+  async authenticate(token: string): Promise<TenantTokenActor> {
+    const claims = this.#verified.get(token) ?? (await this.#verify(token));
+    const now = this.#parts.clock.now();
+    const { jti, sub, prj, key, per, pre } = claims;
+    const isWhole = isId('token', jti) && isId('tenant', sub) && isId('project', prj);
+    if (!isWhole || claims.exp * 1000 <= now || (key !== undefined && !isId('apiKey', key))) throw unauthenticated();
+    const tenant = await this.#parts.tenantFacts.facts(sub);
+    if (tenant?.projectId !== prj) throw unauthenticated();
+    if (key !== undefined && !(await this.#isInForce(key as ApiKeyId))) throw unauthenticated();
+    return {
+      type: 'tenant-token',
+      id: jti,
+      apiKeyId: (key ?? null) as ApiKeyId | null,
+      projectId: prj as ProjectId,
+      tenantId: sub as TenantId,
+      permissions: new Set<Permission>(per),
+      pathPrefix: pre,
+    };
+  }
+
+  /** To be called with the public id of a key that was changed; without, when it is unknown which. */
+  keyChanged(publicId?: string): void {
+    this.#changes += 1;
+    for (const [id, key] of this.#keys) if (publicId === undefined || key.publicId === publicId) this.#keys.delete(id);
+  }
+
+  async #verify(token: string): Promise<Claims> {
+    try {
+      const { payload } = await jwtVerify(token, this.#key, {
+        algorithms: [ALGORITHM],
+        typ: TENANT_TOKEN_TYPE,
+        issuer: this.#parts.publicUrl,
+        audience: AUDIENCE,
+        requiredClaims: ['exp', 'jti', 'sub'],
+        currentDate: new Date(this.#parts.clock.now()),
+      });
+      const claims = Claims.parse(payload);
+      this.#verified.set(token, claims);
+      const [oldest] = this.#verified.keys();
+      if (this.#verified.size > CACHE_SIZE && oldest !== undefined) this.#verified.delete(oldest);
+      return claims;
+    } catch {
+      throw unauthenticated();
+    }
+  }
+
+  async #isInForce(id: ApiKeyId): Promise<boolean> {
+    const now = this.#parts.clock.now();
+    const known = this.#keys.get(id);
+    if (known && known.until > now) return known.inForce;
+    const changes = this.#changes;
+    const row = await findApiKeyById(this.#parts.db, id);
+    const endsAt = row?.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+    const inForce = row !== null && row.revokedAt === null && endsAt > now;
+    if (row && changes === this.#changes) {
+      this.#keys.set(id, {
+        publicId: row.publicId,
+        inForce,
+        until: Math.min(now + KEY_MS, inForce ? endsAt : Number.POSITIVE_INFINITY),
+      });
+      const [oldest] = this.#keys.keys();
+      if (this.#keys.size > CACHE_SIZE && oldest !== undefined) this.#keys.delete(oldest);
+    }
+    return inForce;
+  }
+
+  /** @returns the folder that the token is confined to; "" for all of the tenant's files */
+  async #assertMayGive(actor: Actor, projectId: ProjectId, input: MintTokenBody): Promise<string> {
+    let pathPrefix = input.pathPrefix ?? '';
+    for (const permission of input.permissions) {
+      const decision = await this.#parts.access.decide(actor, permission, projectId);
+      if (!decision.allowed) {
+        const message = `You cannot give the permission ${permission}, because you do not have it.`;
+        throw new CarcosaError('forbidden', { message, details: { permission } });
+      }
+      const { grant } = decision;
+      if (pathPrefix === '') pathPrefix = grant.pathPrefix;
+      else if (pathPrefix !== grant.pathPrefix && !mayPlace(grant, pathPrefix)) throw placeRefused(grant);
+    }
+    return pathPrefix;
+  }
+}
+
+const unauthenticated = () =>
+  new CarcosaError('unauthenticated', { message: 'This token is not, or no longer, in force.' });
