@@ -133,8 +133,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, config, projects: projectFacts, notifications, onChange },
   });
   const { rateLimits } = limits;
-  const { sessionCache } = people;
-  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, serving, sessionCache, rateLimits });
   const buckets = new TeamBuckets();
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
@@ -152,7 +150,15 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   });
   const { tenantTokens } = tree;
   const { sessionCache } = people;
-  subscribeCaches(notifications, { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache });
+  subscribeCaches(notifications, {
+    apiKeys,
+    projectFacts,
+    tenantFacts,
+    tenantTokens,
+    serving,
+    sessionCache,
+    rateLimits,
+  });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
