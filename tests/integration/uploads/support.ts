@@ -63,6 +63,7 @@ export class UploadWorld {
       access: new Access({ projects: new ProjectFactsCache({ db, clock }) }),
       tenants: new TenantFactsCache({ db, clock }),
       db,
+      transaction: <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(this.database.pool, work),
       stores,
       clock,
       ids,
@@ -89,7 +90,6 @@ export class UploadWorld {
       leases,
       completion,
       addresses: new PartAddresses({ secret: Buffer.alloc(32, 1), clock, publicUrl: 'http://test' }),
-      transaction: (work) => transaction(this.database.pool, work),
       hashLater: async () => {},
     });
     const collector = new UploadCollector(common);

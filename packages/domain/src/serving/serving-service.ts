@@ -1,8 +1,10 @@
-import { findFileKey, findServedFile, type Queryable } from '@carcosa/database';
+import { findFileKey, findServedFile, type NewAuditEntry, type Queryable, recordAudit } from '@carcosa/database';
 import { CarcosaError, type Clock, isId, toIsoString } from '@carcosa/kernel';
 import type { Access } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
 import { assertCovers } from '../access/grant.ts';
+import { auditEntry } from '../audit/audit-entry.ts';
+import { GroupCommit } from '../uploads/group-commit.ts';
 import { type ServedFile, ServedFileCache } from './served-file-cache.ts';
 import { UrlSigner } from './url-signer.ts';
 
@@ -44,6 +46,8 @@ export interface OpenedFile {
 }
 
 const KEY = /^[A-Za-z0-9]{1,64}$/;
+/** Most signed addresses that are recorded together. */
+const MAX_GROUP = 64;
 /** Largest version, as PostgreSQL's integer. */
 const MAX_VERSION = 2 ** 31 - 1;
 
@@ -52,6 +56,7 @@ export class ServingService {
   readonly #options: ServingServiceOptions;
   readonly #cache: ServedFileCache;
   readonly #signer: UrlSigner;
+  readonly #records: GroupCommit<NewAuditEntry, void>;
 
   constructor(options: ServingServiceOptions) {
     this.#options = options;
@@ -60,6 +65,13 @@ export class ServingService {
       load: (key, version) => findServedFile(options.db, key, version),
     });
     this.#signer = new UrlSigner(options.secret);
+    this.#records = new GroupCommit({
+      maxItems: MAX_GROUP,
+      run: async (entries) => {
+        await recordAudit(options.db, entries);
+        return entries.map(() => undefined);
+      },
+    });
   }
 
   /**
@@ -75,19 +87,24 @@ export class ServingService {
 
   /** The file with that id, for who may read it in its project. @throws CarcosaError `not_found`, `forbidden` */
   async openAs(actor: Actor, id: string, version: number | null): Promise<OpenedFile> {
-    return { file: await this.#find(actor, id, version), expiresIn: null };
+    return { file: (await this.#find(actor, id, version)).file, expiresIn: null };
   }
 
-  /** Signs the address of a file. @throws CarcosaError `not_found`, `forbidden` */
+  /** Signs the address of a file, once it is recorded that it does. @throws CarcosaError `not_found`, `forbidden` */
   async sign(actor: Actor, id: string, input: SignInput): Promise<{ url: string; expiresAt: string }> {
     const version = input.version ?? null;
-    const file = await this.#find(actor, id, version);
+    const { file, tenantId } = await this.#find(actor, id, version);
     const seconds = Math.ceil(this.#options.clock.now() / 1000) + input.expiresIn;
     const grant = { expires: String(seconds), version, download: input.download ? '1' : null };
     const signature = this.#signer.sign(file, grant);
     const flags = `${version === null ? '' : `&v=${version}`}${grant.download === null ? '' : '&download=1'}`;
     const url = `${this.#options.publicUrl}/f/${file.key}?expires=${seconds}&signature=${signature}${flags}`;
-    return { url, expiresAt: toIsoString(seconds * 1000) };
+    const expiresAt = toIsoString(seconds * 1000);
+    const place = { projectId: file.projectId, tenantId };
+    const after = { expiresAt, version, download: input.download };
+    const event = { action: 'file.sign-url', resource: { type: 'file', id }, place, after } as const;
+    await this.#records.submit(auditEntry(actor, event, this.#options.clock));
+    return { url, expiresAt };
   }
 
   /** To be called with the keys of files that were changed; without, when it is unknown which. */
@@ -112,12 +129,12 @@ export class ServingService {
     return { file, expiresIn: Math.floor(left / 1000) };
   }
 
-  async #find(actor: Actor, id: string, version: number | null): Promise<ServedFile> {
+  async #find(actor: Actor, id: string, version: number | null): Promise<{ file: ServedFile; tenantId: string }> {
     const known = isId('file', id) ? await findFileKey(this.#options.db, id) : null;
     if (!known || (version ?? 1) > MAX_VERSION) throw new CarcosaError('not_found');
     assertCovers(await this.#options.access.authorize(actor, 'files:read', known.projectId), known);
     const file = await this.#cache.get(known.key, version);
     if (!file) throw new CarcosaError('not_found');
-    return file;
+    return { file, tenantId: known.tenantId };
   }
 }

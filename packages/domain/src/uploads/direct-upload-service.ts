@@ -179,6 +179,7 @@ export class DirectUploadService {
     const isOpen = async () => (await findUpload(db, upload.id))?.status === 'open';
     const held = await leases.acquire(upload.id, { isOpen });
     if (!held) return this.#fileOf(await uploads.find(actor, id));
+    held.actor = actor;
     try {
       return await this.#completeHeld(
         held,

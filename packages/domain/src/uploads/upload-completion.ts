@@ -17,6 +17,7 @@ import {
 } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { StagedObject } from '@carcosa/storage/port';
+import { auditEntry } from '../audit/audit-entry.ts';
 import { newFileKey } from '../files/file-key.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
@@ -117,9 +118,13 @@ export class UploadCompletion {
     facts: ContentFacts,
     options: { collectAfter?: number },
   ): Promise<PreparedCompletion> {
-    const { upload, lease } = held;
+    const { upload, lease, actor } = held;
+    const { projectId, tenantId, path, door } = upload;
     const { clock, ids, random, projects } = this.#options;
-    const { defaultVisibility } = await projects.uploadProject(upload.projectId);
+    const { defaultVisibility, organizationId } = await projects.uploadProject(projectId);
+    const { size, contentType } = facts;
+    const place = { organizationId, projectId, tenantId };
+    const after = { path, size, contentType, door, uploadId: upload.id };
     return {
       uploadId: upload.id,
       lease,
@@ -132,6 +137,7 @@ export class UploadCompletion {
       md5: null,
       collectAfter: options.collectAfter ?? null,
       now: clock.now(),
+      audit: auditEntry(actor, { action: 'file.create', place, after }, clock),
     };
   }
 

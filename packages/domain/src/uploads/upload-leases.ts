@@ -7,6 +7,7 @@ import {
   type UploadRow,
 } from '@carcosa/database';
 import { CarcosaError, type Logger, type UploadId } from '@carcosa/kernel';
+import { type Actor, SYSTEM } from '../access/actor.ts';
 import type { Notifications } from '../notifications.ts';
 
 /** Renewed three times within its life, so that one lost renewal costs nothing. */
@@ -35,6 +36,8 @@ export class HeldLease {
   upload: UploadRow;
   /** Whether the holder before never released it: it may still be alive. */
   readonly takeover: boolean;
+  /** For whom it is held: who completes an upload need not be who began it. */
+  actor: Actor = SYSTEM;
   readonly #abort = new AbortController();
   #trustedUntil: number;
   #lastActivity: number;

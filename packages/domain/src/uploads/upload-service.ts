@@ -8,8 +8,10 @@ import {
   insertUploads,
   listOpenUploads,
   markCollected,
+  type NewAuditEntry,
   type NewUpload,
   type Queryable,
+  recordAudit,
   reviseUpload,
   saveProgress,
   type UploadRow,
@@ -27,6 +29,7 @@ import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
 import { type Access, projectOf } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
 import { assertCovers, type Grant, mayPlace, placeRefused } from '../access/grant.ts';
+import { auditEntry } from '../audit/audit-entry.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 import { factsOfCommitted } from './committed-content.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -43,6 +46,7 @@ const MAX_GROUP = 64;
 
 export interface UploadServiceOptions {
   db: Queryable;
+  transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   stores: StoreRegistry;
   access: Access;
   projects: UploadProjects;
@@ -119,6 +123,7 @@ export class UploadService {
     await this.#inserts.submit(leased);
     const row: UploadRow = { ...newRow(leased), leaseFence: 1 };
     const held = this.#options.leases.hold(new HeldLease(row, { owner: leased.leaseOwner, fence: 1 }, false, askedAt));
+    held.actor = actor;
     return this.#writeHeld(held, {
       ...body,
       offset: 0,
@@ -148,7 +153,10 @@ export class UploadService {
     // Before asking the holder to stop: who is wrong about the offset must not disturb it.
     if (input.offset > upload.offset && upload.leaseOwner === null) throw offsetMismatch(upload.offset);
     const held = await this.#tryAcquire(upload.id, options.signal ? { signal: options.signal } : {});
-    if (held) return this.#writeHeld(held, input);
+    if (held) {
+      held.actor = actor;
+      return this.#writeHeld(held, input);
+    }
     const ended = await this.find(actor, id);
     if (ended.status !== 'completed') throw new CarcosaError('upload_not_open');
     return this.#alreadyComplete(ended, input);
@@ -208,7 +216,10 @@ export class UploadService {
     const upload = await this.find(actor, id);
     this.#assertOpen(upload);
     const held = await this.#acquire(upload.id, { force: true });
-    await this.#end(held, 'aborted');
+    const { projectId, tenantId, path, offset, size, door } = held.upload;
+    const event = { action: 'upload.abort', resource: { type: 'upload', id }, place: { projectId, tenantId } } as const;
+    const entry = auditEntry(actor, { ...event, before: { path, offset, size, door } }, this.#options.clock);
+    await this.#end(held, 'aborted', { entry });
   }
 
   /**
@@ -343,7 +354,7 @@ export class UploadService {
       if (isCarcosaError(error, 'upload_fenced')) return;
       const { upload } = held;
       const lostForGood = isCarcosaError(error, 'checksum_mismatch') && writer.isWhole;
-      if (upload.door === 'simple' || lostForGood) await this.#end(held, 'aborted', staged);
+      if (upload.door === 'simple' || lostForGood) await this.#end(held, 'aborted', { staged });
       else await writer.saveAfterFailure(staged);
     } catch (failure) {
       // The lease lapses by itself, and the collector finds what is left.
@@ -351,12 +362,19 @@ export class UploadService {
     }
   }
 
-  async #end(held: HeldLease, status: 'aborted' | 'expired', staged: StagedObject | null = null): Promise<void> {
-    const { db, clock, stores, leases } = this.#options;
+  async #end(
+    held: HeldLease,
+    status: 'aborted' | 'expired',
+    { staged = null, entry }: { staged?: StagedObject | null; entry?: NewAuditEntry },
+  ): Promise<void> {
+    const { db, transaction, clock, stores, leases } = this.#options;
     const { id, bucketId, storageKey: key } = held.upload;
     try {
-      const ended = await endUpload(db, id, held.lease, status, clock.now());
-      if (!ended) throw new CarcosaError('upload_not_open');
+      const end = async (tx: Queryable): Promise<void> => {
+        if (!(await endUpload(tx, id, held.lease, status, clock.now()))) throw new CarcosaError('upload_not_open');
+        if (entry) await recordAudit(tx, [entry]);
+      };
+      await (entry ? transaction(end) : end(db));
       await staged?.close();
       const store = await stores.storeFor(bucketId);
       await store.discard({ uploadId: id, key, ref: staged?.ref ?? held.upload.staged });

@@ -1,5 +1,6 @@
 import type { File } from '@carcosa/contracts';
 import type { FileId, UploadId } from '@carcosa/kernel';
+import type { NewAuditEntry } from '../audit/record-audit.ts';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
 import type { Lease } from './uploads-repository.ts';
@@ -23,6 +24,8 @@ export interface UploadCompletion {
   collectAfter: number | null;
   /** Milliseconds since the epoch. */
   now: number;
+  /** What is recorded of it; which file it became, of which version, only the database knows. */
+  audit: NewAuditEntry;
 }
 
 /**
@@ -50,7 +53,7 @@ export async function completeUploads(
 const COMPLETE = `
 with input as (
   select * from jsonb_to_recordset($1::jsonb) as n("uploadId" text, owner text, fence bigint, "fileId" text, "fileKey" text,
-    folder text, name text, "defaultVisibility" text, size bigint, "contentType" text, sha256 text, md5 text, "collectAfter" float8, now float8)
+    folder text, name text, "defaultVisibility" text, size bigint, "contentType" text, sha256 text, md5 text, "collectAfter" float8, now float8, audit jsonb)
 ), ended as (
   update uploads u set status = 'completed', "offset" = n.size, size = n.size, staged = case when n."collectAfter" is null then null else u.staged end,
     lease_owner = null, lease_until = null, collect_after = to_timestamp(n."collectAfter" / 1000)
@@ -58,7 +61,7 @@ with input as (
   where u.id = n."uploadId" and u.status = 'open' and u.lease_owner = n.owner and u.lease_fence = n.fence
   returning u.id, u.project_id, u.tenant_id, u.bucket_id, u.path, u.visibility, u.metadata, u.declared_content_type,
     u.created_by, u.object_id, u.storage_key, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
-    decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now
+    decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now, n.audit
 ), stored as (
   insert into objects (id, project_id, bucket_id, storage_key, size, content_type, declared_content_type, sha256, md5, created_at)
   select object_id, project_id, bucket_id, storage_key, size, "contentType", declared_content_type, sha256, md5, now from ended
@@ -79,6 +82,14 @@ with input as (
 ), versioned as (
   insert into file_versions (file_id, version, object_id, created_by, created_at)
   select f.id, f.version, f.object_id, e.created_by, f.updated_at from filed f join ended e on e.object_id = f.object_id
+), audited as (
+  insert into audit_entries (at, organization_id, project_id, tenant_id, actor_type, actor_id, ip_address, user_agent, request_id, action,
+    resource_type, resource_id, before, after, result)
+  select e.now, e.audit->>'organizationId', f.project_id, nullif(f.tenant_id, ''), e.audit->>'actorType', e.audit->>'actorId',
+    e.audit->>'ipAddress', e.audit->>'userAgent', e.audit->>'requestId', case f.version when 1 then 'file.create' else 'file.replace' end,
+    'file', f.id, case when f.version > 1 then jsonb_build_object('version', f.version - 1) end,
+    e.audit->'after' || jsonb_build_object('version', f.version, 'visibility', f.visibility), e.audit->>'result'
+  from filed f join ended e on e.object_id = f.object_id
 ), told as (
   select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
 )
