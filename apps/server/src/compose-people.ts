@@ -1,14 +1,19 @@
 import type { Database, Queryable } from '@carcosa/database';
 import {
   AccessTokens,
+  AccountService,
+  type Addressee,
   AuthLibrary,
   knownEmailMail,
   LinkMail,
+  PasskeyService,
   PeopleService,
+  ProviderLoginService,
   RefreshTokens,
   resetLink,
   SessionCache,
   SessionService,
+  TwoFactorService,
   verificationLink,
 } from '@carcosa/domain';
 import type { Clock, IdGenerator, Logger, Random, UserId } from '@carcosa/kernel';
@@ -41,15 +46,29 @@ export function composePeople(parts: PeopleParts) {
     accessTokens: new AccessTokens(common),
     refreshTokens: new RefreshTokens(common),
   });
-  const providers = loginProviders(settings);
-  const library = new AuthLibrary({
+  const requireVerifiedEmail = settings.requireVerifiedEmail;
+  const libraryParts = {
     ...common,
-    ...{ database, publicUrl, providers, requireVerifiedEmail: settings.requireVerifiedEmail },
-    onVerificationLink: (user, token) => linkMail.send(verificationLink(publicUrl, user, token)),
-    onResetLink: (user, token) => linkMail.send(resetLink(publicUrl, user, token)),
-    onKnownEmail: (user) => linkMail.notify(knownEmailMail(publicUrl, user)),
-    onSessionEnd: (userId) => sessions.forget(userId as UserId),
+    ...{ database, publicUrl, requireVerifiedEmail },
+    onVerificationLink: (user: Addressee, token: string): void => {
+      // Whoever set the server up need not prove who she is.
+      if (user.email !== settings.admin?.email) linkMail.send(verificationLink(publicUrl, user, token));
+    },
+    onResetLink: (user: Addressee, token: string): void => linkMail.send(resetLink(publicUrl, user, token)),
+    onKnownEmail: (user: Addressee): void => linkMail.notify(knownEmailMail(publicUrl, user)),
+    onSessionEnd: (userId: string): Promise<void> => sessions.forget(userId as UserId),
+    onPasswordReset: (userId: string): void => accounts.passwordWasReset(userId as UserId),
+  };
+  const library = new AuthLibrary({ ...libraryParts, providers: [] });
+  const peopleParts = { ...common, library, sessions, linkMail };
+  const accounts = new AccountService(peopleParts);
+  const people = new PeopleService(peopleParts);
+  const providers = loginProviders(settings);
+  const providerLogins = new ProviderLoginService({
+    ...{ people, sessions, providers, publicUrl },
+    library: new AuthLibrary({ ...libraryParts, providers }),
   });
-  const people = new PeopleService({ ...common, library, sessions });
-  return { linkMail, sessionCache, sessions, people };
+  const twoFactor = new TwoFactorService(peopleParts);
+  const passkeys = new PasskeyService(peopleParts);
+  return { linkMail, sessionCache, sessions, people, accounts, twoFactor, passkeys, providerLogins };
 }

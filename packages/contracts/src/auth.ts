@@ -143,3 +143,76 @@ export const PendingLink = z.object({
   expiresAt: Timestamp,
 });
 export type PendingLink = z.infer<typeof PendingLink>;
+
+/** What an authenticator app is given. Nothing changes before a code of it was confirmed. */
+export const TwoFactorSetup = z.object({
+  otpauthUrl: z.string().describe('otpauth://totp/… for the authenticator, as text or as a QR code'),
+  secret: z.string().describe('the same secret in base32, to be typed in'),
+  recoveryCodes: z.array(z.string()).describe('each serves once instead of a code; shown this one time'),
+});
+export type TwoFactorSetup = z.infer<typeof TwoFactorSetup>;
+
+export const RecoveryCodes = z.object({ recoveryCodes: TwoFactorSetup.shape.recoveryCodes });
+/** Accounts that have a password say it again. */
+export const PasswordBody = z.strictObject({ password: PresentPassword.optional() }).nullish();
+export type PasswordBody = z.infer<typeof PasswordBody>;
+export const CodeBody = z.strictObject({ code: z.string().regex(/^\d{6}$/) });
+
+/** A JSON object of WebAuthn, as browsers make and read it by `parseCreationOptionsFromJSON` and `toJSON`. */
+const WebAuthnJson = z.record(z.string(), z.unknown());
+
+/** A ceremony of WebAuthn that has begun: its options, and what to send back with the authenticator's answer. */
+export const PasskeyCeremony = z.object({ options: WebAuthnJson, challengeToken: z.string() });
+export type PasskeyCeremony = z.infer<typeof PasskeyCeremony>;
+
+const credential = { id: z.string().max(2048), rawId: z.string().max(2048), type: z.literal('public-key') };
+const bytes = z.string().max(65_536).describe('base64url');
+const extensions = { clientExtensionResults: WebAuthnJson.default({}) };
+
+/** What `navigator.credentials.create` gave, as its `toJSON` writes it. */
+export const PasskeyRegistrationBody = z.strictObject({
+  challengeToken: Token,
+  response: z.looseObject({
+    ...credential,
+    ...extensions,
+    response: z.looseObject({ clientDataJSON: bytes, attestationObject: bytes }),
+  }),
+  name: PersonName.optional(),
+});
+export type PasskeyRegistrationBody = z.infer<typeof PasskeyRegistrationBody>;
+
+/** What `navigator.credentials.get` gave, as its `toJSON` writes it. */
+export const PasskeyLoginBody = z.strictObject({
+  challengeToken: Token,
+  response: z.looseObject({
+    ...credential,
+    ...extensions,
+    response: z.looseObject({ clientDataJSON: bytes, authenticatorData: bytes, signature: bytes }),
+  }),
+});
+export type PasskeyLoginBody = z.infer<typeof PasskeyLoginBody>;
+
+export const Passkey = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  deviceType: z.string().describe('"singleDevice", or "multiDevice" when it is synchronized'),
+  backedUp: z.boolean(),
+  createdAt: Timestamp,
+});
+export type Passkey = z.infer<typeof Passkey>;
+export const RenamePasskeyBody = z.strictObject({ name: PersonName });
+
+/** A place elsewhere where one can log in. */
+export const LoginProviderView = z.object({
+  id: z.string(),
+  name: z.string(),
+  startUrl: z.string().describe('where a browser goes to log in there'),
+});
+export type LoginProviderView = z.infer<typeof LoginProviderView>;
+
+/** A path on this server: never the address of another one, in whatever spelling. */
+export const ReturnTo = z
+  .string()
+  .max(2000)
+  .regex(/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/)
+  .describe('a path on this server where the browser goes afterwards');

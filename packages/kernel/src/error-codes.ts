@@ -27,6 +27,10 @@ export const ERROR_CODES = {
   link_invalid: entry('This link was used, has expired or is not whole; ask for a new one.'),
   login_not_fresh: entry('Log in again to do this: your last log-in was too long ago.'),
   passkey_refused: entry('The passkey was not accepted; begin again.'),
+  login_provider_unavailable: entry(
+    'The provider does not answer at present; retry later, or log in another way.',
+    true,
+  ),
   cross_site_request: entry('A request with cookies must come from a page of this server.'),
   forbidden: entry('This key may not do that; use one with the permission named in `details`.'),
   tenant_suspended: entry('This tenant is suspended and may write nothing; ask whoever runs the app.'),

@@ -23,9 +23,11 @@ export interface ReadyFacts {
   publicUrl: string;
   config: ServerConfig;
   local: LocalJson;
+  /** Nobody runs the server yet. */
+  isUnclaimed: boolean;
 }
 
-export function announceReady({ url, publicUrl, config, local }: ReadyFacts): void {
+export function announceReady({ url, publicUrl, config, local, isUnclaimed }: ReadyFacts): void {
   const lines = [
     `Carcosa is ready at ${url}`,
     '',
@@ -33,6 +35,7 @@ export function announceReady({ url, publicUrl, config, local }: ReadyFacts): vo
     `  API         ${publicUrl}/api/v1`,
     `  Docs        ${publicUrl}/api/v1/docs`,
     `  Data        ${config.dataDir}`,
+    ...(isUnclaimed ? ['', '  The first account that registers becomes the owner: see docs/people.md.'] : []),
     '',
     '  Upload something:',
     `    ${uploadLine(local, config)}`,

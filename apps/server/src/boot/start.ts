@@ -1,3 +1,4 @@
+import { isUnclaimed } from '@carcosa/domain';
 import { IdGenerator, isCarcosaError, type Logger, systemClock } from '@carcosa/kernel';
 import { type Carcosa, compose } from '../compose.ts';
 import { readServerConfig, type ServerConfig } from '../config.ts';
@@ -60,7 +61,7 @@ async function bringUp(config: ServerConfig): Promise<void> {
   stopOnSignals({ carcosa, listener });
   carcosa.queue.start(config.roles.has('worker') ? jobHandlers(carcosa) : null);
   progress.done();
-  announceReady({ url, publicUrl, config, local });
+  announceReady({ url, publicUrl, config, local, isUnclaimed: await isUnclaimed(carcosa.database.pool) });
   carcosa.health.checkStorage().catch((error: unknown) => warnOfStorage(error, logger));
 }
 
@@ -77,6 +78,7 @@ async function provision(carcosa: Carcosa) {
   const held = await readLocalJson(config.dataDir);
   const made = await carcosa.provisioning.ensureDefaults(defaultBucket(config.s3), held?.apiKey ?? null);
   carcosa.health.watch(made.bucketId);
+  if (config.people.admin) await carcosa.people.ensureOwner(config.people.admin);
   const apiKey = made.apiKey ?? held?.apiKey ?? '';
   return await writeLocalJson(config.dataDir, { url: publicUrl, projectId: made.projectId, apiKey });
 }

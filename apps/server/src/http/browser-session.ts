@@ -48,7 +48,11 @@ export class BrowserSession {
   /** Keeps the tokens in cookies, unless a page of somebody else asks: it gets them in the answer, and no more. */
   keep(request: FastifyRequest, reply: FastifyReply, loggedIn: LoggedIn): void {
     reply.header('Cache-Control', 'no-store');
-    if (!this.#isOurs(request, true)) return;
+    if (this.#isOurs(request, true)) this.keepAfterLogin(reply, loggedIn);
+  }
+
+  /** Keeps the tokens in cookies, whoever sent the browser here. */
+  keepAfterLogin(reply: FastifyReply, loggedIn: LoggedIn): void {
     this.#set(reply, this.#names.access, loggedIn.accessToken, { maxAge: loggedIn.expiresIn });
     this.#set(reply, this.#names.refresh, loggedIn.refreshToken, { maxAge: loggedIn.refreshExpiresIn });
   }

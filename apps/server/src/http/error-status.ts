@@ -15,6 +15,7 @@ export const ERROR_STATUS = {
   link_invalid: 400,
   login_not_fresh: 403,
   passkey_refused: 401,
+  login_provider_unavailable: 503,
   cross_site_request: 403,
   forbidden: 403,
   tenant_suspended: 403,

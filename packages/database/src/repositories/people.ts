@@ -127,3 +127,41 @@ export async function insertOrganizationMember(
     [row.organizationId, row.userId, row.role],
   );
 }
+
+export interface PasskeyRow {
+  id: string;
+  name: string | null;
+  deviceType: string;
+  backedUp: boolean;
+  createdAt: Date;
+}
+
+const PASSKEY = `id, name, device_type as "deviceType", backed_up as "backedUp", coalesce(created_at, 'epoch') as "createdAt"`;
+
+export async function listPasskeys(db: Queryable, userId: UserId): Promise<PasskeyRow[]> {
+  const { rows } = await db.query<PasskeyRow>(
+    `select ${PASSKEY} from passkeys where user_id = $1 order by created_at, id`,
+    [userId],
+  );
+  return rows;
+}
+
+/** Null when that person has no such passkey. */
+export async function renamePasskey(
+  tx: Queryable,
+  userId: UserId,
+  id: string,
+  name: string,
+): Promise<PasskeyRow | null> {
+  const { rows } = await tx.query<PasskeyRow>(
+    `update passkeys set name = $3 where id = $1 and user_id = $2 returning ${PASSKEY}`,
+    [id, userId, name],
+  );
+  return rows[0] ?? null;
+}
+
+/** False when that person has no such passkey. */
+export async function deletePasskey(tx: Queryable, userId: UserId, id: string): Promise<boolean> {
+  const { rowCount } = await tx.query('delete from passkeys where id = $1 and user_id = $2', [id, userId]);
+  return rowCount === 1;
+}

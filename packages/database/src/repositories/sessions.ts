@@ -42,13 +42,13 @@ export async function deleteSession(tx: Queryable, userId: UserId, id: SessionId
   return rowCount === 1;
 }
 
-/** Ends all sessions of that person but one; null ends all. @returns how many */
-export async function deleteOtherSessions(tx: Queryable, userId: UserId, kept: SessionId | null): Promise<number> {
-  const { rowCount } = await tx.query('delete from sessions where user_id = $1 and id is distinct from $2', [
-    userId,
-    kept,
-  ]);
-  return rowCount ?? 0;
+/** Ends all sessions of that person but one; null ends all. @returns which */
+export async function deleteOtherSessions(tx: Queryable, userId: UserId, kept: SessionId | null): Promise<SessionId[]> {
+  const { rows } = await tx.query<{ id: SessionId }>(
+    'delete from sessions where user_id = $1 and id is distinct from $2 returning id',
+    [userId, kept],
+  );
+  return rows.map(({ id }) => id);
 }
 
 export interface RefreshTokenRow {

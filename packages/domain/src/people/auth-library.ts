@@ -2,7 +2,7 @@ import { CarcosaError } from '@carcosa/kernel';
 import { toAuthError } from './auth-errors.ts';
 import type { BetterAuthParts, createBetterAuth } from './better-auth.ts';
 import { ADDRESS_HEADER, LIBRARY_COOKIES } from './library-names.ts';
-import type { Whence } from './refresh-tokens.ts';
+import { type Visitor, whenceOf } from './visitor.ts';
 
 type BetterAuth = ReturnType<typeof createBetterAuth>;
 
@@ -21,20 +21,23 @@ export class AuthLibrary {
     this.#parts = parts;
   }
 
-  /** Makes an account. `sessionToken` is null where the address must be verified first, also when it was known already. */
-  async signUp(input: { email: string; password: string; name: string }, whence: Whence) {
+  /**
+   * Makes an account. `sessionToken` is null where the address must be verified first, also when it was known already: then the id
+   * is nobody's.
+   */
+  async signUp(input: { email: string; password: string; name: string }, visitor: Visitor) {
     return await this.call(async ({ api }) => {
-      const { token } = await api.signUpEmail({ body: input, headers: headersOf(whence) });
-      return { sessionToken: token };
+      const { token, user } = await api.signUpEmail({ body: input, headers: headersOf(visitor) });
+      return { id: user.id, sessionToken: token };
     });
   }
 
   /** @throws CarcosaError `invalid_credentials`, with the same work done whether the account exists or not; `email_unverified` */
-  async signIn(input: { email: string; password: string }, whence: Whence): Promise<SignedIn> {
+  async signIn(input: { email: string; password: string }, visitor: Visitor): Promise<SignedIn> {
     return await this.call(async ({ api }) => {
       const { response, headers } = await api.signInEmail({
         body: input,
-        headers: headersOf(whence),
+        headers: headersOf(visitor),
         returnHeaders: true,
       });
       const pending = cookieOf(headers, LIBRARY_COOKIES.twoFactor);
@@ -47,10 +50,10 @@ export class AuthLibrary {
   /** @throws CarcosaError `invalid_code`, `second_step_expired`, `second_step_locked` */
   async secondStep(
     input: { twoFactorToken: string; code?: string | undefined; recoveryCode?: string | undefined },
-    whence: Whence,
+    visitor: Visitor,
   ): Promise<string> {
     return await this.call(async ({ api }) => {
-      const headers = headersOf(whence, `${LIBRARY_COOKIES.twoFactor}=${safeCookie(input.twoFactorToken)}`);
+      const headers = headersOf(visitor, `${LIBRARY_COOKIES.twoFactor}=${safeCookie(input.twoFactorToken)}`);
       const { token } =
         input.code === undefined
           ? await api.verifyBackupCode({ body: { code: input.recoveryCode ?? '' }, headers })
@@ -58,6 +61,13 @@ export class AuthLibrary {
       if (!token) throw new CarcosaError('second_step_expired');
       return token;
     });
+  }
+
+  /** What a call in the name of somebody who is logged in carries. @param sessionToken the library's own */
+  headersFor(visitor: Visitor, sessionToken: string, cookie?: string): Headers {
+    const headers = headersOf(visitor, cookie);
+    headers.set('authorization', `Bearer ${sessionToken}`);
+    return headers;
   }
 
   /** Runs `work` with the loaded library, and makes errors of ours of its refusals. */
@@ -69,14 +79,22 @@ export class AuthLibrary {
     }
   }
 
+  /** Forgets what was loaded: the next call sets the library up anew, and asks providers for their addresses again. */
+  reload(): void {
+    this.#loaded = undefined;
+  }
+
   async #load(): Promise<BetterAuth> {
     this.#loaded ??= import('./better-auth.ts').then(({ createBetterAuth }) => createBetterAuth(this.#parts));
+    // What could not be set up is tried anew by the next call.
+    this.#loaded.catch(() => this.reload());
     return await this.#loaded;
   }
 }
 
 /** What the library is told of a request. @param cookie as in a Cookie header */
-export function headersOf({ ipAddress, userAgent }: Whence, cookie?: string): Headers {
+export function headersOf(visitor: Visitor, cookie?: string): Headers {
+  const { ipAddress, userAgent } = whenceOf(visitor);
   const headers = new Headers();
   if (ipAddress !== null) headers.set(ADDRESS_HEADER, ipAddress);
   if (userAgent !== null) headers.set('user-agent', userAgent);

@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto';
+import { APIError } from '@better-auth/core/error';
 import { passkey } from '@better-auth/passkey';
 import { PASSWORD_LENGTH } from '@carcosa/contracts';
 import type { Database } from '@carcosa/database';
@@ -29,6 +30,7 @@ export interface BetterAuthParts {
   onResetLink: (user: { email: string; name: string }, token: string) => void;
   /** Somebody registers with an address that has an account already. */
   onKnownEmail: (user: { email: string; name: string }) => void;
+  onPasswordReset: (userId: string) => void;
   /** A session has ended, for whatever reason. */
   onSessionEnd: (userId: string) => Promise<void>;
 }
@@ -81,6 +83,7 @@ export function createBetterAuth(parts: BetterAuthParts) {
       revokeSessionsOnPasswordReset: true,
       resetPasswordTokenExpiresIn: LINK_SECONDS.resetPassword,
       sendResetPassword: async ({ user, token }) => parts.onResetLink(user, token),
+      onPasswordReset: async ({ user }) => parts.onPasswordReset(user.id),
       onExistingUserSignUp: async ({ user }) => parts.onKnownEmail(user),
     },
     emailVerification: {
@@ -103,10 +106,19 @@ export function createBetterAuth(parts: BetterAuthParts) {
         allowPasswordless: true,
         twoFactorCookieMaxAge: LINK_SECONDS.secondStep,
       }),
-      passkey({ rpName: 'Carcosa', rpID: site.id, origin: site.origins }),
+      passkey({
+        ...{ rpName: 'Carcosa', rpID: site.id, origin: site.origins },
+        authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+        authentication: { afterVerification: ({ verification }) => assertSeen(verification.authenticationInfo) },
+      }),
       genericOAuth({ config: parts.providers.map((provider) => provider.settings) }),
     ],
   });
+}
+
+/** A passkey stands for both factors, so it must have seen its person, not only been at hand. */
+function assertSeen({ userVerified }: { userVerified: boolean }): void {
+  if (!userVerified) throw new APIError('UNAUTHORIZED', { code: 'AUTHENTICATION_FAILED' });
 }
 
 const NO_TOKENS = { accessToken: null, refreshToken: null, idToken: null };

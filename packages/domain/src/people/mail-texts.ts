@@ -2,7 +2,8 @@ import type { Link } from '../mail/link-mail.ts';
 import type { Mail } from '../mail/mailer.ts';
 import { LINK_SECONDS } from './library-names.ts';
 
-interface Addressee {
+/** Whom a mail is for. */
+export interface Addressee {
   email: string;
   name: string;
 }

@@ -1,13 +1,17 @@
 import type { CheckMail, LoggedIn, LoginBody, RegisterBody, SecondStep, SecondStepBody } from '@carcosa/contracts';
-import type { Queryable } from '@carcosa/database';
+import { findUserByEmail, markEmailVerified, type Queryable } from '@carcosa/database';
+import { type Clock, isCarcosaError } from '@carcosa/kernel';
+import { SYSTEM } from '../access/actor.ts';
 import type { AuthLibrary } from './auth-library.ts';
-import { claimServer } from './first-owner.ts';
+import { claimServer, isUnclaimed } from './first-owner.ts';
 import { LINK_SECONDS } from './library-names.ts';
-import type { Whence } from './refresh-tokens.ts';
 import type { SessionService } from './session-service.ts';
+import { record, type Visitor } from './visitor.ts';
 
 export interface PeopleServiceParts {
+  db: Queryable;
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  clock: Clock;
   library: AuthLibrary;
   sessions: SessionService;
 }
@@ -26,19 +30,20 @@ export class PeopleService {
    * known.
    * @throws CarcosaError `email_taken`, only where addresses need not be verified
    */
-  async register(input: RegisterBody, whence: Whence): Promise<LoggedIn | CheckMail> {
+  async register(visitor: Visitor, input: RegisterBody): Promise<LoggedIn | CheckMail> {
     const { email, password, name = email.slice(0, email.indexOf('@')) } = input;
-    const { sessionToken } = await this.#parts.library.signUp({ email, password, name }, whence);
+    const { id, sessionToken } = await this.#parts.library.signUp({ email, password, name }, visitor);
+    await this.#recordNew(visitor, email, id);
     await this.claim();
     if (sessionToken === null)
       return { verificationRequired: true, message: 'Follow the link in the mail that was sent to this address.' };
-    return await this.#parts.sessions.begin(sessionToken);
+    return await this.#parts.sessions.begin(visitor, sessionToken);
   }
 
   /** @throws CarcosaError `invalid_credentials`, the same for an unknown address; `email_unverified` after a right password */
-  async logIn(input: LoginBody, whence: Whence): Promise<LoggedIn | SecondStep> {
-    const done = await this.#parts.library.signIn(input, whence);
-    if ('sessionToken' in done) return await this.#parts.sessions.begin(done.sessionToken);
+  async logIn(visitor: Visitor, input: LoginBody): Promise<LoggedIn | SecondStep> {
+    const done = await this.#parts.library.signIn(input, visitor);
+    if ('sessionToken' in done) return await this.#parts.sessions.begin(visitor, done.sessionToken);
     return {
       twoFactorRequired: true,
       twoFactorToken: done.twoFactorToken,
@@ -48,15 +53,43 @@ export class PeopleService {
   }
 
   /** @throws CarcosaError `invalid_code`, `second_step_expired`, `second_step_locked` */
-  async secondStep(input: SecondStepBody, whence: Whence): Promise<LoggedIn> {
-    return await this.#parts.sessions.begin(await this.#parts.library.secondStep(input, whence));
+  async secondStep(visitor: Visitor, input: SecondStepBody): Promise<LoggedIn> {
+    return await this.#parts.sessions.begin(visitor, await this.#parts.library.secondStep(input, visitor));
+  }
+
+  /**
+   * Makes the owner whom the environment names, where nobody runs the server yet; does nothing ever after. An account that is there
+   * already keeps its password.
+   */
+  async ensureOwner({ email, password }: { email: string; password: string }): Promise<void> {
+    if (!(await isUnclaimed(this.#parts.db))) return;
+    try {
+      const { id } = await this.#parts.library.signUp({ email, password, name: 'Administrator' }, SYSTEM);
+      await this.#recordNew(SYSTEM, email, id);
+    } catch (error) {
+      // Another node was faster, or an earlier start got this far.
+      if (!isCarcosaError(error, 'email_taken')) throw error;
+    }
+    const owner = await findUserByEmail(this.#parts.db, email);
+    await this.#parts.transaction(async (tx) => {
+      if (owner) await markEmailVerified(tx, owner.id);
+      await claimServer(tx, this.#parts.clock, owner?.id);
+    });
   }
 
   /** Gives a server that nobody runs to its first account; see {@link claimServer}. */
   async claim(): Promise<void> {
     if (this.#claimed) return;
-    const owner = await this.#parts.transaction(claimServer);
+    const owner = await this.#parts.transaction((tx) => claimServer(tx, this.#parts.clock));
     this.#claimed = true;
     if (owner) await this.#parts.sessions.forget(owner);
+  }
+
+  /** An address that was known already makes no account, and no entry that would tell so. */
+  async #recordNew(visitor: Visitor, email: string, id: string): Promise<void> {
+    const user = await findUserByEmail(this.#parts.db, email);
+    if (user?.id !== id) return;
+    const { db, clock } = this.#parts;
+    await record(db, clock, visitor, { action: 'user.register', resource: { type: 'user', id }, after: { email } });
   }
 }

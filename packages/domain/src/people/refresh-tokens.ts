@@ -11,6 +11,7 @@ import {
   type RefreshTokenRow,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, type Random, randomToken, type SessionId, type UserId } from '@carcosa/kernel';
+import { known, record, type Visitor, type Whence, whenceOf } from './visitor.ts';
 
 /** Seconds that a refresh token serves, and a session lasts after its last refresh. */
 export const REFRESH_TOKEN_SECONDS = 7 * 24 * 3600;
@@ -19,12 +20,6 @@ const REPEAT_MS = 10_000;
 
 const PREFIX = 'rt_';
 const TOKEN = /^rt_[0-9A-Za-z_-]{43}$/;
-
-/** Where a request comes from, as it is kept with the session. */
-export interface Whence {
-  ipAddress: string | null;
-  userAgent: string | null;
-}
 
 export interface Refreshed {
   userId: UserId;
@@ -65,10 +60,10 @@ export class RefreshTokens {
    * Exchanges a token for the next one and lets its session last seven days from now.
    * @throws CarcosaError `unauthenticated` for one that is unknown, expired, or was used before; the last ends the session
    */
-  async rotate(token: string, whence: Whence): Promise<Refreshed> {
+  async rotate(visitor: Visitor, token: string): Promise<Refreshed> {
     if (!TOKEN.test(token)) throw new CarcosaError('unauthenticated');
     // The end of a session must be committed: it is told, not thrown, inside of the transaction.
-    const refreshed = await this.#parts.transaction((tx) => this.#rotate(tx, token, whence));
+    const refreshed = await this.#parts.transaction((tx) => this.#rotate(tx, visitor, token));
     if (!refreshed) throw new CarcosaError('unauthenticated');
     return refreshed;
   }
@@ -78,21 +73,24 @@ export class RefreshTokens {
     return TOKEN.test(token) ? await lockRefreshToken(tx, sha256(token)) : null;
   }
 
-  async #rotate(tx: Queryable, token: string, whence: Whence): Promise<Refreshed | null> {
+  async #rotate(tx: Queryable, visitor: Visitor, token: string): Promise<Refreshed | null> {
     const now = new Date(this.#parts.clock.now());
     const row = await lockRefreshToken(tx, sha256(token));
     if (!row || row.expiresAt <= now) return null;
     const { userId, sessionId } = row;
     const next = this.#next(token);
+    const whence = whenceOf(visitor);
     if (row.usedAt) {
       if (await this.#isRepetition(tx, row, next, whence)) return { userId, sessionId, refreshToken: next };
       await deleteSession(tx, userId, sessionId);
       await announcePerson(tx, userId);
+      await this.#record(tx, visitor, row, 'session.reuse-detected');
       return null;
     }
     await markRefreshTokenUsed(tx, sha256(token), now);
     const expiresAt = await this.#store(tx, next, sessionId);
     await extendSession(tx, sessionId, { expiresAt, now, ...whence });
+    await this.#record(tx, visitor, row, 'session.refresh');
     return { userId, sessionId, refreshToken: next };
   }
 
@@ -102,6 +100,16 @@ export class RefreshTokens {
     if (age > REPEAT_MS || row.ipAddress !== whence.ipAddress || row.userAgent !== whence.userAgent) return false;
     const following = await findRefreshTokenUse(tx, sha256(next));
     return following !== null && following.usedAt === null;
+  }
+
+  async #record(
+    tx: Queryable,
+    visitor: Visitor,
+    { userId, sessionId }: RefreshTokenRow,
+    action: 'session.refresh' | 'session.reuse-detected',
+  ): Promise<void> {
+    const resource = { type: 'session', id: sessionId } as const;
+    await record(tx, this.#parts.clock, known(visitor, userId, sessionId), { action, resource });
   }
 
   #next(token: string): string {

@@ -1,4 +1,4 @@
-import type { LoggedIn, Me, Session, SessionTokens } from '@carcosa/contracts';
+import type { AuditAction, LoggedIn, Me, Session, SessionTokens } from '@carcosa/contracts';
 import {
   announcePerson,
   deleteOtherSessions,
@@ -13,9 +13,10 @@ import {
 import { CarcosaError, type Clock, isId, type SessionId, toIsoString, type UserId } from '@carcosa/kernel';
 import type { Actor, UserActor } from '../access/actor.ts';
 import { ACCESS_TOKEN_SECONDS, type AccessTokens } from './access-tokens.ts';
-import { REFRESH_TOKEN_SECONDS, type RefreshTokens, type Whence } from './refresh-tokens.ts';
+import { REFRESH_TOKEN_SECONDS, type RefreshTokens } from './refresh-tokens.ts';
 import type { SessionCache } from './session-cache.ts';
 import { toUser } from './user-view.ts';
+import { known, person, record, type Visitor } from './visitor.ts';
 
 export interface SessionServiceParts {
   db: Queryable;
@@ -45,17 +46,20 @@ export class SessionService {
   }
 
   /** What whoever has just logged in gets. @param sessionToken by which the library knows the session that it made */
-  async begin(sessionToken: string): Promise<LoggedIn> {
+  async begin(visitor: Visitor, sessionToken: string): Promise<LoggedIn> {
     const session = await findSessionByToken(this.#parts.db, sessionToken);
     if (!session) throw new CarcosaError('unauthenticated');
-    const refreshToken = await this.#parts.transaction((tx) => this.#parts.refreshTokens.issue(tx, session.id));
+    const refreshToken = await this.#parts.transaction(async (tx) => {
+      await this.#record(tx, known(visitor, session.userId, session.id), 'session.login', session.id);
+      return await this.#parts.refreshTokens.issue(tx, session.id);
+    });
     return await this.#loggedIn({ userId: session.userId, sessionId: session.id, refreshToken });
   }
 
   /** @throws CarcosaError `unauthenticated`; see {@link RefreshTokens.rotate} */
-  async refresh(refreshToken: string, whence: Whence): Promise<LoggedIn> {
+  async refresh(visitor: Visitor, refreshToken: string): Promise<LoggedIn> {
     try {
-      return await this.#loggedIn(await this.#parts.refreshTokens.rotate(refreshToken, whence));
+      return await this.#loggedIn(await this.#parts.refreshTokens.rotate(visitor, refreshToken));
     } catch (error) {
       // A token that came twice has ended its session: whose it was is not told, so all are read anew.
       this.#parts.sessionCache.invalidate();
@@ -64,15 +68,15 @@ export class SessionService {
   }
 
   /** Ends the session that a refresh token belongs to. False when it belongs to none. */
-  async endByRefreshToken(refreshToken: string): Promise<boolean> {
+  async endByRefreshToken(visitor: Visitor, refreshToken: string): Promise<boolean> {
     const found = await this.#parts.transaction((tx) => this.#parts.refreshTokens.sessionOf(tx, refreshToken));
-    return found !== null && (await this.#end(found.userId, found.sessionId));
+    return found !== null && (await this.#end(known(visitor, found.userId, found.sessionId), found.sessionId));
   }
 
   /** Ends the session that asks. */
   async logOut(actor: Actor): Promise<void> {
-    const { id, sessionId } = person(actor);
-    await this.#end(id, sessionId);
+    const user = person(actor);
+    await this.#end(user, user.sessionId);
   }
 
   async me(actor: Actor): Promise<Me> {
@@ -98,14 +102,17 @@ export class SessionService {
 
   /** @throws CarcosaError `not_found` for a session that is not one of the actor's own */
   async revoke(actor: Actor, id: string): Promise<void> {
-    const { id: userId } = person(actor);
-    if (!isId('session', id) || !(await this.#end(userId, id))) throw new CarcosaError('not_found');
+    if (!isId('session', id) || !(await this.#end(person(actor), id))) throw new CarcosaError('not_found');
   }
 
   /** Ends all sessions of the actor but the one that asks. @returns how many there were */
   async revokeOthers(actor: Actor): Promise<number> {
     const { id, sessionId } = person(actor);
-    return await this.#announced(id, (tx) => deleteOtherSessions(tx, id, sessionId));
+    return await this.#announced(id, async (tx) => {
+      const ended = await deleteOtherSessions(tx, id, sessionId);
+      for (const other of ended) await this.#record(tx, actor, 'session.revoke', other);
+      return ended.length;
+    });
   }
 
   /** What the library knows the actor's session by. @throws CarcosaError `unauthenticated` when it has ended */
@@ -125,8 +132,16 @@ export class SessionService {
     return this.#parts.sessionCache.actorOf(sessionId, userId);
   }
 
-  async #end(userId: UserId, id: SessionId): Promise<boolean> {
-    return await this.#announced(userId, (tx) => deleteSession(tx, userId, id));
+  async #end(user: UserActor, id: SessionId): Promise<boolean> {
+    return await this.#announced(user.id, async (tx) => {
+      if (!(await deleteSession(tx, user.id, id))) return false;
+      await this.#record(tx, user, id === user.sessionId ? 'session.logout' : 'session.revoke', id);
+      return true;
+    });
+  }
+
+  async #record(tx: Queryable, actor: Visitor, action: AuditAction, id: SessionId): Promise<void> {
+    await record(tx, this.#parts.clock, actor, { action, resource: { type: 'session', id } });
   }
 
   async #announced<Result>(userId: UserId, work: (tx: Queryable) => Promise<Result>): Promise<Result> {
@@ -151,12 +166,4 @@ export class SessionService {
     };
     return { user: toUser(user), sessionId: made.sessionId, ...tokens };
   }
-}
-
-/** @throws CarcosaError `forbidden` for keys and tokens: they are nobody */
-export function person(actor: Actor): UserActor {
-  if (actor.type === 'user') return actor;
-  throw new CarcosaError('forbidden', {
-    message: 'This is for people who are logged in; a key or token cannot do it.',
-  });
 }

@@ -9,7 +9,7 @@ import {
   SecondStepBody,
   success,
 } from '@carcosa/contracts';
-import type { Whence } from '@carcosa/domain';
+import type { AnonymousActor } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -39,7 +39,7 @@ export const authRoutes: Routes = (app, { people, sessions, apiKeys, clock, publ
       },
     },
     async (request, reply) => {
-      const done = await people.register(request.body, whenceOf(request));
+      const done = await people.register(visitorOf(request), request.body);
       if ('verificationRequired' in done) return reply.code(202).send(answer(clock, done));
       browser.keep(request, reply, done);
       return reply.code(201).send(answer(clock, done));
@@ -59,7 +59,7 @@ export const authRoutes: Routes = (app, { people, sessions, apiKeys, clock, publ
       },
     },
     async (request, reply) => {
-      const done = await people.logIn(request.body, whenceOf(request));
+      const done = await people.logIn(visitorOf(request), request.body);
       if (!('twoFactorRequired' in done)) browser.keep(request, reply, done);
       return reply.send(answer(clock, done));
     },
@@ -77,7 +77,7 @@ export const authRoutes: Routes = (app, { people, sessions, apiKeys, clock, publ
       },
     },
     async (request, reply) => {
-      const done = await people.secondStep(request.body, whenceOf(request));
+      const done = await people.secondStep(visitorOf(request), request.body);
       browser.keep(request, reply, done);
       return reply.send(answer(clock, done));
     },
@@ -96,7 +96,8 @@ export const authRoutes: Routes = (app, { people, sessions, apiKeys, clock, publ
       },
     },
     async (request, reply) => {
-      const done = await sessions.refresh(refreshTokenOf(request, request.body?.refreshToken), whenceOf(request));
+      const refreshToken = refreshTokenOf(request, request.body?.refreshToken);
+      const done = await sessions.refresh(visitorOf(request), refreshToken);
       browser.keep(request, reply, done);
       return reply.send(answer(clock, done));
     },
@@ -140,18 +141,21 @@ export const authRoutes: Routes = (app, { people, sessions, apiKeys, clock, publ
 
   async function endSession(request: FastifyRequest, given: string | undefined): Promise<boolean> {
     try {
-      await sessions.logOut(await identify({ apiKeys, sessions, browser }, request));
+      await sessions.logOut({
+        ...(await identify({ apiKeys, sessions, browser }, request)),
+        origin: originOf(request),
+      });
       return true;
     } catch (error) {
       const refreshToken = given ?? browser.refreshToken(request);
       if (refreshToken === undefined || !(error instanceof CarcosaError) || error.code !== 'unauthenticated')
         throw error;
-      return await sessions.endByRefreshToken(refreshTokenOf(request, given));
+      return await sessions.endByRefreshToken(visitorOf(request), refreshTokenOf(request, given));
     }
   }
 };
 
-export function whenceOf(request: FastifyRequest): Whence {
-  const { ipAddress, userAgent } = originOf(request);
-  return { ipAddress, userAgent: userAgent ?? null };
+/** Somebody who is not known yet. */
+export function visitorOf(request: FastifyRequest): AnonymousActor {
+  return { type: 'anonymous', origin: originOf(request) };
 }

@@ -4,9 +4,13 @@ import type { App, Routes } from '../types.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
+import { authAccountRoutes } from './auth-account.ts';
+import { authFactorRoutes } from './auth-factors.ts';
+import { authProviderRoutes } from './auth-providers.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
+import { linkPageRoutes } from './link-pages.ts';
 import { projectRoutes } from './projects.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
 import { serveRoutes } from './serve.ts';
@@ -26,6 +30,10 @@ const ROUTES: Routes[] = [
   memberRoutes,
   invitationRoutes,
   teamRoutes,
+  authAccountRoutes,
+  authFactorRoutes,
+  authProviderRoutes,
+  linkPageRoutes,
   projectRoutes,
   tenantRoutes,
   tokenRoutes,
