@@ -5,11 +5,12 @@ import { CarcosaError, type Clock, type UserId } from '@carcosa/kernel';
 import { decodeJwt } from 'jose';
 import type { Actor } from '../access/actor.ts';
 import { changedFields } from '../audit/audit-entry.ts';
+import { record } from '../audit/record.ts';
 import type { LinkMail } from '../mail/link-mail.ts';
 import { type AuthLibrary, headersOf } from './auth-library.ts';
 import type { SessionService } from './session-service.ts';
 import { toUser } from './user-view.ts';
-import { person, record, type Visitor } from './visitor.ts';
+import { person, type Visitor } from './visitor.ts';
 
 export interface AccountServiceParts {
   db: Queryable;

@@ -9,8 +9,8 @@ import {
 } from '@carcosa/database';
 import type { Clock, UserId } from '@carcosa/kernel';
 import { SYSTEM } from '../access/actor.ts';
+import { record } from '../audit/record.ts';
 import { DEFAULT_SLUG } from '../provisioning/service.ts';
-import { record } from './visitor.ts';
 
 /**
  * Gives a server that nobody runs yet to its oldest account: she becomes its administrator and the owner of the default

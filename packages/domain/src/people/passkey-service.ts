@@ -2,10 +2,11 @@ import type { LoggedIn, Passkey, PasskeyCeremony, PasskeyLoginBody, PasskeyRegis
 import { deletePasskey, listPasskeys, type PasskeyRow, type Queryable, renamePasskey } from '@carcosa/database';
 import { CarcosaError, type Clock, toIsoString } from '@carcosa/kernel';
 import type { Actor } from '../access/actor.ts';
+import { record } from '../audit/record.ts';
 import { type AuthLibrary, cookieOf, headersOf, safeCookie } from './auth-library.ts';
 import { LIBRARY_COOKIES } from './library-names.ts';
 import type { SessionService } from './session-service.ts';
-import { person, record, type Visitor } from './visitor.ts';
+import { person, type Visitor } from './visitor.ts';
 
 export interface PasskeyServiceParts {
   db: Queryable;

@@ -2,11 +2,12 @@ import type { CheckMail, LoggedIn, LoginBody, RegisterBody, SecondStep, SecondSt
 import { findUserByEmail, markEmailVerified, type Queryable } from '@carcosa/database';
 import { type Clock, isCarcosaError } from '@carcosa/kernel';
 import { SYSTEM } from '../access/actor.ts';
+import { record } from '../audit/record.ts';
 import type { AuthLibrary } from './auth-library.ts';
 import { claimServer, isUnclaimed } from './first-owner.ts';
 import { LINK_SECONDS } from './library-names.ts';
 import type { SessionService } from './session-service.ts';
-import { record, type Visitor } from './visitor.ts';
+import type { Visitor } from './visitor.ts';
 
 export interface PeopleServiceParts {
   db: Queryable;

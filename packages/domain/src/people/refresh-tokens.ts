@@ -11,7 +11,8 @@ import {
   type RefreshTokenRow,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, type Random, randomToken, type SessionId, type UserId } from '@carcosa/kernel';
-import { known, record, type Visitor, type Whence, whenceOf } from './visitor.ts';
+import { record } from '../audit/record.ts';
+import { known, type Visitor, type Whence, whenceOf } from './visitor.ts';
 
 /** Seconds that a refresh token serves, and a session lasts after its last refresh. */
 export const REFRESH_TOKEN_SECONDS = 7 * 24 * 3600;

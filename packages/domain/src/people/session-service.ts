@@ -12,11 +12,12 @@ import {
 } from '@carcosa/database';
 import { CarcosaError, type Clock, isId, type SessionId, toIsoString, type UserId } from '@carcosa/kernel';
 import type { Actor, UserActor } from '../access/actor.ts';
+import { record } from '../audit/record.ts';
 import { ACCESS_TOKEN_SECONDS, type AccessTokens } from './access-tokens.ts';
 import { REFRESH_TOKEN_SECONDS, type RefreshTokens } from './refresh-tokens.ts';
 import type { SessionCache } from './session-cache.ts';
 import { toUser } from './user-view.ts';
-import { known, person, record, type Visitor } from './visitor.ts';
+import { known, person, type Visitor } from './visitor.ts';
 
 export interface SessionServiceParts {
   db: Queryable;

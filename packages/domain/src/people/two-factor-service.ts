@@ -2,10 +2,11 @@ import type { LoggedIn, TwoFactorSetup } from '@carcosa/contracts';
 import type { Queryable } from '@carcosa/database';
 import { CarcosaError, type Clock } from '@carcosa/kernel';
 import type { Actor } from '../access/actor.ts';
+import { record } from '../audit/record.ts';
 import { type AuthLibrary, cookieOf } from './auth-library.ts';
 import { LIBRARY_COOKIES } from './library-names.ts';
 import type { SessionService } from './session-service.ts';
-import { person, record } from './visitor.ts';
+import { person } from './visitor.ts';
 
 export interface TwoFactorServiceParts {
   db: Queryable;

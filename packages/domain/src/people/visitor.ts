@@ -1,8 +1,6 @@
-import { type Queryable, recordAudit } from '@carcosa/database';
-import type { Clock, SessionId, UserId } from '@carcosa/kernel';
-import { CarcosaError } from '@carcosa/kernel';
+import { CarcosaError, type SessionId, type UserId } from '@carcosa/kernel';
 import type { Actor, UserActor } from '../access/actor.ts';
-import { type AnonymousActor, type AuditEvent, auditEntry } from '../audit/audit-entry.ts';
+import type { AnonymousActor } from '../audit/audit-entry.ts';
 
 /** Somebody who may not be known yet. */
 export type Visitor = AnonymousActor | Actor;
@@ -29,9 +27,4 @@ export function person(actor: Actor): UserActor {
 export function known({ origin }: Visitor, id: UserId, sessionId: SessionId): UserActor & Visitor {
   const nothing = { isServerAdmin: false, organizations: new Map(), teams: new Map() };
   return { type: 'user', id, sessionId, ...nothing, ...(origin ? { origin } : {}) };
-}
-
-/** Writes down what was done, in the transaction that did it. */
-export async function record(tx: Queryable, clock: Clock, actor: Visitor, event: AuditEvent): Promise<void> {
-  await recordAudit(tx, [auditEntry(actor, event, clock)]);
 }
