@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectData, expectRefused } from '../../support/api.ts';
+import {
+  type LoggedInData,
+  logIn,
+  newEmail,
+  PASSWORD,
+  type Person,
+  register,
+  type UserData,
+} from '../../support/people.ts';
+import { type Server, startServer } from '../../support/server.ts';
+import { linkOf } from '../../support/smtp.ts';
+
+let server: Server;
+let admin: Person;
+beforeAll(async () => {
+  server = await startServer();
+  admin = await register(server);
+});
+afterAll(() => server.stop());
+
+interface SessionData {
+  id: string;
+  current: boolean;
+  userAgent: string | null;
+  ipAddress: string | null;
+}
+interface LinkData {
+  kind: string;
+  email: string;
+  url: string;
+}
+
+describe('PATCH /auth/me', () => {
+  it('changes name and picture', async () => {
+    const person = await register(server);
+    const change = { name: 'Cordelia', image: 'https://example.com/c.png' };
+    expect(expectData(await person.call<UserData>('PATCH', '/auth/me', { json: change }))).toMatchObject(change);
+    expect(expectData(await person.call<UserData>('PATCH', '/auth/me', { json: { image: null } }))).toMatchObject({
+      name: 'Cordelia',
+      image: null,
+    });
+  });
+
+  it.each([
+    {},
+    { email: 'other@example.com' },
+    { isServerAdmin: true },
+    { emailVerified: true },
+    { id: 'usr_1' },
+    { image: 'javascript:alert(1)' },
+    { image: 'http://example.com/c.png' },
+    { name: '' },
+  ])('refuses %j (22)', async (json) => {
+    expectRefused(await admin.call('PATCH', '/auth/me', { json }), 400);
+  });
+});
+
+describe('POST /auth/change-password', () => {
+  it('ends every session, and gives the one that asked a new one', async () => {
+    const person = await register(server);
+    const other = await logIn(server, person);
+    const json = { currentPassword: PASSWORD, newPassword: 'quite another one' };
+    const next = expectData(await person.call<LoggedInData>('POST', '/auth/change-password', { json }));
+    expect(next.sessionId).not.toBe(person.sessionId);
+    expectRefused(await person.call('GET', '/auth/me'), 401);
+    expectRefused(await other.call('GET', '/auth/me'), 401);
+    expect((await server.api('GET', '/auth/me', { key: next.accessToken })).status).toBe(200);
+    await logIn(server, { email: person.email, password: 'quite another one' });
+  });
+
+  it('takes the present password', async () => {
+    const json = { currentPassword: 'a guess', newPassword: 'quite another one' };
+    expect(expectRefused(await admin.call('POST', '/auth/change-password', { json }), 401).error).toBe(
+      'invalid_credentials',
+    );
+  });
+});
+
+describe('sessions', () => {
+  it('are listed with where they come from, and end one by one', async () => {
+    const person = await register(server);
+    const headers = { 'user-agent': 'a telephone' };
+    const json = { email: person.email, password: PASSWORD };
+    const phone = expectData(await server.api<LoggedInData>('POST', '/auth/login', { key: null, headers, json }));
+    const { items } = expectData(await person.call<{ items: SessionData[] }>('GET', '/auth/sessions'));
+    expect(items).toHaveLength(2);
+    expect(items.find(({ id }) => id === person.sessionId)).toMatchObject({ current: true, ipAddress: '127.0.0.1' });
+    expect(items.find(({ id }) => id === phone.sessionId)).toMatchObject({ current: false, userAgent: 'a telephone' });
+    expect(JSON.stringify(items)).not.toMatch(/token/i);
+    expect((await person.call('DELETE', `/auth/sessions/${phone.sessionId}`)).status).toBe(204);
+    expectRefused(await server.api('GET', '/auth/me', { key: phone.accessToken }), 401);
+    expectRefused(await person.call('DELETE', `/auth/sessions/${phone.sessionId}`), 404);
+  });
+
+  it('of others end all at once', async () => {
+    const person = await register(server);
+    const others = [await logIn(server, person), await logIn(server, person)];
+    expect(expectData(await person.call('DELETE', '/auth/sessions'))).toEqual({ ended: 2 });
+    for (const other of others) expectRefused(await other.call('GET', '/auth/me'), 401);
+    expect((await person.call('GET', '/auth/me')).status).toBe(200);
+  });
+
+  it('of somebody else are not there (21)', async () => {
+    const [person, other] = [await register(server), await register(server)];
+    const foreign = expectRefused(await person.call('DELETE', `/auth/sessions/${other.sessionId}`), 404);
+    const missing = expectRefused(await person.call('DELETE', '/auth/sessions/ses_00000000000000000000000000'), 404);
+    expect(foreign).toEqual({ ...missing, timestamp: foreign.timestamp, requestId: foreign.requestId });
+    expect((await other.call('GET', '/auth/me')).status).toBe(200);
+  });
+});
+
+describe('without a mail server', () => {
+  it('the link is in the log, and an administrator of the server can read it', async () => {
+    const { email } = await register(server);
+    await server.api('POST', '/auth/forgot-password', { key: null, json: { email } });
+    const { items } = expectData(await admin.call<{ items: LinkData[] }>('GET', '/auth/pending-links'));
+    const link = items.find((each) => each.email === email);
+    expect(link).toMatchObject({ kind: 'reset-password' });
+    expect(server.logs).toContain(link?.url);
+    const json = { token: linkOf(link?.url).token, newPassword: 'from the log' };
+    expect((await server.api('POST', '/auth/reset-password', { key: null, json })).status).toBe(204);
+    await logIn(server, { email, password: 'from the log' });
+  });
+
+  it('nobody else reads the links', async () => {
+    const person = await register(server);
+    expectRefused(await person.call('GET', '/auth/pending-links'), 403);
+    expectRefused(await server.api('GET', '/auth/pending-links'), 403);
+    expectRefused(await server.api('GET', '/auth/pending-links', { key: null }), 401);
+  });
+});
+
+describe('the owner whom the environment names', () => {
+  it('is there from the first start, runs the server, and keeps her password over restarts', async () => {
+    const env = { CARCOSA_ADMIN_EMAIL: 'Hali@Example.com', CARCOSA_ADMIN_PASSWORD: 'the lake of hali' };
+    const own = await startServer({ env });
+    try {
+      const owner = await logIn(own, { email: 'hali@example.com', password: 'the lake of hali' });
+      expect(owner.user).toMatchObject({ isServerAdmin: true, emailVerified: true });
+      expect(expectData(await owner.call('GET', '/auth/me'))).toMatchObject({
+        organizations: [{ slug: 'default', role: 'owner' }],
+      });
+      expect((await register(own)).user.isServerAdmin).toBe(false);
+      const json = { currentPassword: 'the lake of hali', newPassword: 'another lake' };
+      expectData(await owner.call('POST', '/auth/change-password', { json }));
+      await own.restart();
+      await logIn(own, { email: 'hali@example.com', password: 'another lake' });
+      expect(own.logs).not.toContain('lake of hali');
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
+describe('audit', () => {
+  it('tells what somebody did with her account, without a secret', async () => {
+    const person = await register(server, newEmail());
+    await person.call('PATCH', '/auth/me', { json: { name: 'Camilla II' } });
+    await person.call('POST', '/auth/refresh', { json: { refreshToken: person.refreshToken } });
+    const query = { actor: person.user.id };
+    const answer = await admin.call<{ items: { action: string }[] }>('GET', '/audit-logs', { query });
+    const actions = expectData(answer).items.map(({ action }) => action);
+    expect(actions).toEqual(expect.arrayContaining(['session.login', 'user.update', 'session.refresh']));
+    expect(JSON.stringify(answer.body)).not.toContain(person.refreshToken);
+  });
+});
