@@ -25,6 +25,7 @@ export * from './projects/project-facts.ts';
 export * from './projects/service.ts';
 export * from './provisioning/service.ts';
 export * from './removal/remove-files.ts';
+export * from './secrets/index.ts';
 export * from './serving/index.ts';
 export * from './teams/service.ts';
 export * from './tenants/service.ts';
