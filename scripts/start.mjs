@@ -24,6 +24,7 @@ await main(async () => {
     );
   }
   module.enableCompileCache?.(compiled);
-  process.argv[1] = server;
+  // Whatever was said after it is no command of the server.
+  process.argv.splice(1, process.argv.length, server);
   await import(pathToFileURL(server).href);
 });

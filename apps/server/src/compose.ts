@@ -19,15 +19,17 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  KeyRing,
+  openCredentials,
   ProjectFactsCache,
   ProjectService,
   ProvisioningService,
+  Sealer,
   ServingService,
   TeamBuckets,
   TenantFactsCache,
 } from '@carcosa/domain';
 import {
-  CarcosaError,
   type Clock,
   IdGenerator,
   type Logger,
@@ -38,14 +40,15 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
-import { defaultBucket } from './default-bucket.ts';
 import { HealthService } from './health.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
 /** What the edges (HTTP, tus, workers) are given: services and the few things that every edge needs. */
@@ -112,7 +115,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const listener = new Listener({ connectionString, logger });
   const notifications = new PostgresNotifications({ db, listener });
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
-  const stores = new BucketStores({ db, openers: bucketOpeners(config) });
+  const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
+  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
   const health = new HealthService({ db, stores });
 
   const apiKeys = new ApiKeyService(common);
@@ -158,7 +162,9 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     serving,
     sessionCache,
     rateLimits,
+    stores,
   });
+  const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
@@ -197,6 +203,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...limits,
+      ...bucketParts,
+      sealer,
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
@@ -215,7 +223,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
  * How a bucket of each provider is opened. An adapter is loaded when the first bucket needs it, because the S3 client is large
  * and most starts do without.
  */
-function bucketOpeners({ dataDir, s3 }: ServerConfig): BucketOpeners {
+function bucketOpeners({ dataDir, s3, bucketNetworks }: ServerConfig, sealer: Sealer): BucketOpeners {
   let workers: DiskWorkers | undefined;
   return {
     local: async (bucket) => {
@@ -224,15 +232,12 @@ function bucketOpeners({ dataDir, s3 }: ServerConfig): BucketOpeners {
       return await LocalObjectStore.open({ root: join(dataDir, 'buckets', bucket.id), workers });
     },
     s3: async (bucket) => {
-      // The row says which bucket it is; only the environment of that very bucket knows how to open it.
-      if (!s3 || defaultBucket(s3).name !== bucket.name) {
-        throw new CarcosaError('storage_misconfigured', {
-          message: `"${bucket.name}" needs its CARCOSA_S3_ variables.`,
-        });
-      }
+      const credentials = await openCredentials(sealer, bucket);
+      const settings = credentials
+        ? { ...storedBucket(bucket, credentials), guard: bucketGuard(bucketNetworks) }
+        : environmentBucket(bucket, s3);
       const { S3ObjectStore } = await import('@carcosa/storage/adapters/s3');
-      const { endpoint, forcePathStyle: pathStyle, ...rest } = s3;
-      return await S3ObjectStore.open({ ...rest, pathStyle, ...(endpoint ? { endpoint } : {}) });
+      return await S3ObjectStore.open(settings);
     },
   };
 }

@@ -1,7 +1,10 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { NetworkRange } from '@carcosa/contracts';
 import { databaseVariables } from '@carcosa/database';
+import { type EncryptionKey, KEY_BYTES, KEY_ID_FORM, ROOT_KEY_ID } from '@carcosa/domain';
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
+import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 
@@ -27,6 +30,17 @@ function isAddressOrNetwork(text: string): boolean {
   const [address = '', bits] = text.split('/');
   const family = isIP(address);
   return family !== 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)));
+}
+
+/** Null for what is not of the form `id:key`, or has an id twice. */
+function parseEncryptionKeys(items: string[]): EncryptionKey[] | null {
+  const keys = items.map((item) => {
+    const [id = '', text = ''] = item.split(':', 2);
+    return { id, key: new Uint8Array(Buffer.from(text, /[-_]/.test(text) ? 'base64url' : 'base64')) };
+  });
+  const isGood = ({ id, key }: EncryptionKey): boolean =>
+    KEY_ID_FORM.test(id) && id !== ROOT_KEY_ID && key.length === KEY_BYTES;
+  return keys.every(isGood) && new Set(keys.map(({ id }) => id)).size === keys.length ? keys : null;
 }
 
 const httpUrl = z
@@ -83,6 +97,25 @@ const SERVER_SHAPE = {
     .describe('the internal location of the proxy that shows the data directory, such as /carcosa-data/'),
 };
 
+/** What keeps the secrets and the network of the server from those who may make buckets. */
+const BUCKET_SHAPE = {
+  CARCOSA_ENCRYPTION_KEYS: z
+    .string()
+    .transform(list)
+    .transform(parseEncryptionKeys)
+    .refine((keys) => keys !== null)
+    .default([])
+    .describe(
+      'keys for secrets at rest, the newest first, as id:key separated by commas; an id is up to 32 of [A-Za-z0-9._-] and not "root", a key the output of "openssl rand -base64 32"',
+    ),
+  CARCOSA_BUCKET_ALLOW_PRIVATE: z
+    .string()
+    .transform(list)
+    .refine((items) => items.every((item) => NetworkRange.safeParse(item).success))
+    .default([])
+    .describe('addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7'),
+};
+
 /** A bucket at an S3-compatible provider that becomes the default bucket. */
 const S3_SHAPE = {
   CARCOSA_S3_ENDPOINT: httpUrl.optional().describe('an http or https address such as https://s3.example.com'),
@@ -137,6 +170,10 @@ export interface ServerConfig {
   roles: ReadonlySet<Role>;
   logLevel: LogLevel | undefined;
   s3: S3Settings | undefined;
+  /** Newest first; none: secrets are sealed with a key derived from the root secret. */
+  encryptionKeys: readonly EncryptionKey[];
+  /** Private networks that buckets of organizations may lie in. */
+  bucketNetworks: readonly string[];
   sendfile: SendfileSettings;
   people: PeopleSettings;
 }
@@ -165,8 +202,18 @@ export function readServerConfig(environment: Environment = process.env): Server
     roles: new Set(variables.CARCOSA_ROLES),
     logLevel: variables.CARCOSA_LOG_LEVEL,
     s3: readS3(environment),
+    ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     people: readPeopleSettings(environment),
+  };
+}
+
+/** Who uses the embedded database is alone on the machine, and may try a provider that runs beside the server. */
+function readBucketSettings(environment: Environment, isEmbedded: boolean) {
+  const variables = readConfig(BUCKET_SHAPE, environment);
+  return {
+    encryptionKeys: variables.CARCOSA_ENCRYPTION_KEYS ?? [],
+    bucketNetworks: [...variables.CARCOSA_BUCKET_ALLOW_PRIVATE, ...(isEmbedded ? LOOPBACK_NETWORKS : [])],
   };
 }
 

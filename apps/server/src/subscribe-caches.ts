@@ -1,6 +1,14 @@
-import { API_KEYS_CHANNEL, FILES_CHANNEL, PEOPLE_CHANNEL, PROJECTS_CHANNEL, TENANTS_CHANNEL } from '@carcosa/database';
+import {
+  API_KEYS_CHANNEL,
+  BUCKETS_CHANNEL,
+  FILES_CHANNEL,
+  PEOPLE_CHANNEL,
+  PROJECTS_CHANNEL,
+  TENANTS_CHANNEL,
+} from '@carcosa/database';
 import {
   type ApiKeyService,
+  type BucketStores,
   type ProjectFactsCache,
   RATE_LIMITS_CHANNEL,
   type RateLimitService,
@@ -9,6 +17,7 @@ import {
   type TenantFactsCache,
   type TenantTokens,
 } from '@carcosa/domain';
+import { isId } from '@carcosa/kernel';
 import type { PostgresNotifications } from './postgres-notifications.ts';
 
 export interface Caches {
@@ -19,6 +28,7 @@ export interface Caches {
   serving: ServingService;
   sessionCache: SessionCache;
   rateLimits: RateLimitService;
+  stores: BucketStores;
 }
 
 /**
@@ -27,7 +37,7 @@ export interface Caches {
  */
 export function subscribeCaches(
   notifications: PostgresNotifications,
-  { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits }: Caches,
+  { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores }: Caches,
 ): void {
   const keyChanged = (publicId?: string): void => {
     apiKeys.invalidate(publicId);
@@ -39,11 +49,15 @@ export function subscribeCaches(
   };
   const tenantChanged = (tenantId?: string): void => tenantFacts.invalidate(tenantId);
   const personChanged = (userId?: string): void => sessionCache.invalidate(userId);
+  const bucketChanged = (bucketId?: string): void => {
+    if (bucketId === undefined || isId('bucket', bucketId)) stores.bucketChanged(bucketId);
+  };
   const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
   notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keyChanged(text(publicId)), keyChanged);
   notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
   notifications.subscribe(TENANTS_CHANNEL, ({ tenantId }) => tenantChanged(text(tenantId)), tenantChanged);
   notifications.subscribe(PEOPLE_CHANNEL, ({ userId }) => personChanged(text(userId)), personChanged);
+  notifications.subscribe(BUCKETS_CHANNEL, ({ bucketId }) => bucketChanged(text(bucketId)), bucketChanged);
   notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(texts(keys)), filesChanged);
   // What cannot be read now is read at the next announcement; until then the limits stay as they were.
   const limitsChanged = (message: Record<string, unknown>): void => void rateLimits.announced(message).catch(() => {});

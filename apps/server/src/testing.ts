@@ -1,5 +1,6 @@
 import type { StoreRegistry } from '@carcosa/domain';
 import { type Clock, IdGenerator, silentLogger, systemClock } from '@carcosa/kernel';
+import { createLogger } from './boot/log.ts';
 import { type Carcosa, compose } from './compose.ts';
 import { readServerConfig } from './config.ts';
 import { defaultBucket } from './default-bucket.ts';
@@ -14,6 +15,8 @@ export interface TestNodeOptions {
   env: Record<string, string>;
   clock?: Clock;
   limits?: Partial<typeof CONNECTION_LIMITS>;
+  /** Gets every line of the log, down to the least. */
+  logTo?: (line: string) => void;
   /** Puts something between the routes and the buckets. */
   wrapStores?: (stores: StoreRegistry) => StoreRegistry;
 }
@@ -30,14 +33,15 @@ const SECRET = 'a root secret of 32 bytes or more';
 
 /** Starts a node on a free port, with the default project of a first start. Several on one database are a cluster. */
 export async function startTestNode(options: TestNodeOptions): Promise<TestNode> {
-  const { env, clock = systemClock, limits = {}, wrapStores = (stores) => stores } = options;
+  const { env, clock = systemClock, limits = {}, wrapStores = (stores) => stores, logTo } = options;
+  const logger = logTo ? createLogger('trace', { write: logTo }) : silentLogger;
   const config = readServerConfig(env);
   const listener = new Listener({ clock, ids: new IdGenerator(clock), limits });
   const url = `http://127.0.0.1:${await listener.listen('127.0.0.1', 0)}`;
   const common = {
     config,
-    logger: silentLogger,
-    requestLog: null,
+    logger,
+    requestLog: logTo ? logger : null,
     secret: SECRET,
     publicUrl: url,
     version: '0',

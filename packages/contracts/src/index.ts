@@ -3,6 +3,7 @@ export * from './api-key.ts';
 export * from './audit.ts';
 export * from './audit.ts';
 export * from './auth.ts';
+export * from './bucket.ts';
 export * from './common.ts';
 export * from './file.ts';
 export * from './jobs.ts';

@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   method_not_allowed: entry('This address does not answer that method.'),
   last_owner: entry('An organization has at least one owner; make somebody else an owner first.'),
   conflict: entry('The change conflicts with the present state; read it again and retry.'),
+  bucket_in_use: entry('The bucket is in use; `details` lists by what.'),
   path_taken: entry('A file with that path exists already.'),
   idempotency_key_reused: entry('This Idempotency-Key was used with a different request; use a new key.'),
   idempotency_in_progress: entry('The first request with this Idempotency-Key is still running; retry shortly.', true),

@@ -17,6 +17,8 @@ export interface ObjectStore {
   readonly parts?: PartsCapability;
   /** Opens objects as files of this machine; absent where they are somewhere else. */
   readonly files?: FilesCapability;
+  /** Says what the bucket lets us do, by trying. Every adapter has it; what only stands in front of one may not. */
+  readonly diagnosis?: DiagnosisCapability;
 
   /**
    * Begins an object under `uploadId`. Nothing under `key` counts before {@link StagedObject.commit}, though a provider may show bytes
@@ -122,6 +124,45 @@ export interface StagedObject {
   commit(key: string): Promise<void>;
   /** Releases handles; staged bytes stay for `resume`. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What a bucket must let us do. `cors` is for browsers that upload straight to it. */
+export type BucketRight = 'put' | 'get' | 'list' | 'delete' | 'multipart' | 'presigned' | 'cors';
+
+export interface RightFinding {
+  right: BucketRight;
+  /** `unknown`: it could not be tried. `not-needed`: this provider is used in another way. */
+  status: 'granted' | 'missing' | 'unknown' | 'not-needed';
+  /** For a person: what was seen, and what to do. Never a credential. */
+  message: string;
+  /** What to add to the policy of our key, in the provider's words. */
+  actions: string[];
+}
+
+export interface Examination {
+  /** Why nothing could be tried at all, such as a wrong key; all findings are `unknown` then. */
+  problem: string | null;
+  /** One for each right. */
+  rights: RightFinding[];
+}
+
+export interface DiagnosisCapability {
+  /**
+   * Really does each thing, on a random key in a folder of our own, and removes what it made. Does not throw for what the provider
+   * refuses: that is the answer.
+   * @param origins of pages that will send requests to the bucket, such as `https://app.example.com`
+   */
+  examine(options: { origins: readonly string[] }): Promise<Examination>;
+  /** Lets pages of these origins upload; absent where they send nothing to the bucket itself. */
+  allowOrigins?(origins: readonly string[]): Promise<CorsChange>;
+}
+
+export interface CorsChange {
+  done: boolean;
+  /** For a person: what was done, or why not and what to do. */
+  message: string;
+  /** The rule that was set or is needed, in the provider's words. */
+  rule: unknown;
 }
 
 /** What is on this machine can be sent without a stream in between, or by a proxy in front of us. */

@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { describeDiagnosis } from './testsuite/diagnosis.ts';
 import { describeDirectParts } from './testsuite/direct-parts.ts';
 import type { OpenBucket } from './testsuite/harness.ts';
 import { describeObjects } from './testsuite/objects.ts';
@@ -19,5 +20,6 @@ export function describeObjectStore(name: string, open: OpenBucket): void {
     describeStagingModel(open);
     describePresigned(open);
     describeDirectParts(open);
+    describeDiagnosis(open);
   });
 }

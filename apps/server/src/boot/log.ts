@@ -1,5 +1,5 @@
 import type { Logger } from '@carcosa/kernel';
-import { destination, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino';
 import type { LogLevel } from '../config.ts';
 
 const SECRETS = [
@@ -24,8 +24,12 @@ const MAX_CAUSES = 4;
 /**
  * The program's log: JSON lines on standard error, so that standard output stays for people. No secret is ever logged on
  * purpose; what slips in under a telling name is masked.
+ * @param to default: standard error, in order and at once, also when the process is about to end
  */
-export function createLogger(level: LogLevel): Logger & { isLevelEnabled(level: string): boolean } {
+export function createLogger(
+  level: LogLevel,
+  to: DestinationStream = destination({ fd: 2, sync: true }),
+): Logger & { isLevelEnabled(level: string): boolean } {
   return pino(
     {
       level,
@@ -35,8 +39,7 @@ export function createLogger(level: LogLevel): Logger & { isLevelEnabled(level: 
       formatters: { level: (label) => ({ level: label }) },
       timestamp: stdTimeFunctions.isoTime,
     },
-    // In order and at once, also when the process is about to end.
-    destination({ fd: 2, sync: true }),
+    to,
   );
 }
 

@@ -23,6 +23,7 @@ export const ERROR_STATUS = {
   method_not_allowed: 405,
   last_owner: 409,
   conflict: 409,
+  bucket_in_use: 409,
   path_taken: 409,
   idempotency_key_reused: 422,
   idempotency_in_progress: 409,

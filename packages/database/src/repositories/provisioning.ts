@@ -1,5 +1,5 @@
 import type { BucketId, OrganizationId, ProjectId, TeamId } from '@carcosa/kernel';
-import type { BucketRow } from './buckets.ts';
+import type { BucketRow } from './buckets/index.ts';
 import type { ProjectRow } from './projects.ts';
 import type { Queryable } from './queryable.ts';
 
@@ -45,11 +45,15 @@ export async function insertTeam(
   ]);
 }
 
-/** Makes the bucket, or gives the one of that name these settings. */
-export async function upsertBucket(tx: Queryable, row: BucketRow): Promise<BucketId> {
+/** Makes the bucket of the environment, or gives the one of that name these settings. */
+export async function upsertBucket(
+  tx: Queryable,
+  row: Pick<BucketRow, 'id' | 'organizationId' | 'name' | 'provider' | 'config'>,
+): Promise<BucketId> {
   const { rows } = await tx.query<{ id: BucketId }>(
-    `insert into buckets as b (id, organization_id, name, provider, config, created_at) values ($1, $2, $3, $4, $5, now())
-     on conflict (organization_id, name) do update set config = excluded.config returning b.id`,
+    `insert into buckets as b (id, organization_id, name, provider, config, from_environment, created_at)
+     values ($1, $2, $3, $4, $5, true, now())
+     on conflict (organization_id, name) do update set config = excluded.config, from_environment = true returning b.id`,
     [row.id, row.organizationId, row.name, row.provider, JSON.stringify(row.config)],
   );
   return rows[0]?.id ?? row.id;

@@ -1,21 +1,38 @@
-import { findTeamBucket, firstWritableBucket, type Queryable } from '@carcosa/database';
+import { findWritableBucket, holdTeamBucket, type Queryable } from '@carcosa/database';
 import { type BucketId, CarcosaError, isId } from '@carcosa/kernel';
 import type { Place } from '../access/grant.ts';
 import type { ProjectBuckets } from '../projects/service.ts';
 
-/** Which buckets a team may put files into: those that its organization shares with it to write, and those of the server itself. */
+/**
+ * Which buckets a team may use: those of its organization that are shared with it, and those that the server itself gave the
+ * organization. What is asked in a transaction stays true until it ends, so that nothing is shared no more while somebody begins to use it.
+ */
 export class TeamBuckets implements ProjectBuckets {
+  /** @throws CarcosaError `not_found` for a bucket that the team may not know of, `forbidden` for one that it may only read */
   async assertWritable(tx: Queryable, place: Place, bucketId: string): Promise<BucketId> {
-    const bucket = isId('bucket', bucketId) ? await findTeamBucket(tx, place, bucketId) : null;
-    if (!bucket)
-      throw new CarcosaError('not_found', { message: 'There is no bucket with that id that the team may use.' });
-    if (bucket.access === 'read-only') {
-      throw new CarcosaError('forbidden', { message: 'The team may only read that bucket.', details: { bucketId } });
-    }
-    return bucket.id;
+    const { id, mayWrite } = await held(tx, place, bucketId);
+    if (mayWrite) return id;
+    throw new CarcosaError('forbidden', {
+      message: 'The bucket is shared with the team for reading only; ask an owner or admin of the organization.',
+      details: { bucketId: id },
+    });
   }
 
-  firstWritable(tx: Queryable, place: Place): Promise<BucketId | null> {
-    return firstWritableBucket(tx, place);
+  /** @throws CarcosaError `not_found` for a bucket that the team may not know of */
+  async assertReadable(tx: Queryable, place: Place, bucketId: string): Promise<BucketId> {
+    return (await held(tx, place, bucketId)).id;
   }
+
+  /** The oldest bucket that the team may write to; null where there is none. */
+  async firstWritable(tx: Queryable, place: Place): Promise<BucketId | null> {
+    const found = await findWritableBucket(tx, place);
+    return found && (await this.assertWritable(tx, place, found));
+  }
+}
+
+async function held(tx: Queryable, place: Place, bucketId: string): Promise<{ id: BucketId; mayWrite: boolean }> {
+  const bucket = isId('bucket', bucketId) ? await holdTeamBucket(tx, place, bucketId) : null;
+  const { access = null, fromEnvironment = false } = bucket ?? {};
+  if (!bucket || (!access && !fromEnvironment)) throw new CarcosaError('not_found');
+  return { id: bucket.id, mayWrite: fromEnvironment || access === 'read-write' || access === 'admin' };
 }

@@ -7,10 +7,12 @@ import { authRoutes } from './auth.ts';
 import { authAccountRoutes } from './auth-account.ts';
 import { authFactorRoutes } from './auth-factors.ts';
 import { authProviderRoutes } from './auth-providers.ts';
+import { bucketRoutes } from './buckets.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { linkPageRoutes } from './link-pages.ts';
 import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
+import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
 import { serveRoutes } from './serve.ts';
@@ -38,6 +40,8 @@ const ROUTES: Routes[] = [
   tenantRoutes,
   tokenRoutes,
   apiKeyRoutes,
+  projectBucketRoutes,
+  bucketRoutes,
   simpleUploadRoutes,
   fileRoutes,
   serveRoutes,

@@ -2,9 +2,10 @@ import { createReadStream, type Dirent } from 'node:fs';
 import { constants, copyFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { CarcosaError } from '@carcosa/kernel';
+import { CarcosaError, systemRandom } from '@carcosa/kernel';
 import { assertStorageKey } from '../../key.ts';
 import type {
+  DiagnosisCapability,
   ObjectStat,
   ObjectStore,
   PartsCapability,
@@ -15,6 +16,7 @@ import type {
   StageInput,
 } from '../../port.ts';
 import { ContentHash } from './content-hash.ts';
+import { LocalDiagnosis } from './diagnosis.ts';
 import type { DiskWorkers } from './disk-workers.ts';
 import {
   close,
@@ -57,6 +59,7 @@ interface Parked {
  */
 export class LocalObjectStore implements ObjectStore {
   readonly provider = 'local';
+  readonly diagnosis: DiagnosisCapability = new LocalDiagnosis(this, systemRandom);
   readonly files: OpenFiles = new OpenFiles({ locate: (key) => this.locate(key) });
   readonly parts: PartsCapability = { openPart: (ref, place) => this.#openPart(ref, place) };
   readonly #objects: string;

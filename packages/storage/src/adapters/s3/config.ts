@@ -1,4 +1,5 @@
 import { CarcosaError } from '@carcosa/kernel';
+import type { AddressGuard } from '@carcosa/kernel/node';
 
 /** How to reach one bucket of an S3-compatible provider. */
 export interface S3StoreConfig {
@@ -31,6 +32,8 @@ export interface S3StoreConfig {
   etagIsMd5?: boolean;
   /** Bytes above which an object is copied in parts, so that no request is silent for long. Default 512 MiB, at most 5 GiB. */
   copyLimit?: number;
+  /** Decides which addresses may be connected to, where somebody else than whoever runs the server has named the endpoint. */
+  guard?: AddressGuard;
 }
 
 const MIB = 1024 * 1024;
@@ -65,5 +68,6 @@ export function resolveConfig(config: S3StoreConfig) {
     maxPartsInFlight: config.maxPartsInFlight ?? 8,
     etagIsMd5: config.etagIsMd5 ?? true,
     copyLimit: config.copyLimit ?? 512 * MIB,
+    guard: config.guard,
   };
 }

@@ -4,6 +4,7 @@ import type { ResolvedS3Config } from './config.ts';
 /** Makes the SDK's client for one bucket, set up for servers that are not AWS's too. */
 export function connect(sdk: typeof Sdk, config: ResolvedS3Config, endpoint: string | undefined): Sdk.S3Client {
   const agent = { keepAlive: true, maxSockets: config.maxSockets };
+  const agents = config.guard?.agents(agent);
   const client = new sdk.S3Client({
     region: config.region,
     forcePathStyle: config.pathStyle,
@@ -18,8 +19,8 @@ export function connect(sdk: typeof Sdk, config: ResolvedS3Config, endpoint: str
     requestHandler: {
       connectionTimeout: config.connectTimeout,
       socketTimeout: config.idleTimeout,
-      httpAgent: agent,
-      httpsAgent: agent,
+      httpAgent: agents?.http ?? agent,
+      httpsAgent: agents?.https ?? agent,
     },
     ...(endpoint ? { endpoint } : {}),
     ...(config.credentials ? { credentials: config.credentials } : {}),

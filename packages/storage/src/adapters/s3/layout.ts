@@ -36,6 +36,11 @@ export class Layout {
   incoming(uploadId: string): string {
     return `${this.prefix}${INTERNAL}incoming/${assertUploadId(uploadId)}`;
   }
+
+  /** Where it is tried what we may do. */
+  probe(name: string): string {
+    return `${this.prefix}${INTERNAL}probe/${name}`;
+  }
 }
 
 function assertUploadId(uploadId: string): string {

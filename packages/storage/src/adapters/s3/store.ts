@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type Random, randomToken, systemRandom } from '@carcosa/kernel';
 import type {
+  DiagnosisCapability,
   ObjectStat,
   ObjectStore,
   PresignCapability,
@@ -13,6 +14,7 @@ import { BufferPool } from './buffer-pool.ts';
 import { S3Api } from './client.ts';
 import { resolveConfig, type S3StoreConfig } from './config.ts';
 import { copyObject } from './copy.ts';
+import { S3Diagnosis } from './diagnosis.ts';
 import { DirectUploads } from './direct.ts';
 import { Gate } from './gate.ts';
 import { Layout } from './layout.ts';
@@ -29,6 +31,7 @@ const SPARE_BUFFERS = 3;
 export class S3ObjectStore implements ObjectStore {
   readonly provider = 's3';
   readonly presign: PresignCapability;
+  readonly diagnosis: DiagnosisCapability;
   readonly #api: S3Api;
   readonly #layout: Layout;
   readonly #staging: StagingContext;
@@ -39,6 +42,7 @@ export class S3ObjectStore implements ObjectStore {
     this.#random = random;
     this.#layout = new Layout(api.config.prefix);
     this.presign = new DirectUploads(api, this.#layout);
+    this.diagnosis = new S3Diagnosis({ config: api.config, layout: this.#layout, random });
     this.#staging = {
       api,
       layout: this.#layout,
