@@ -59,7 +59,7 @@ export class BucketExaminer {
       return await diagnosis.examine({ origins });
     } catch (error) {
       // Settings with which the bucket cannot even be opened are an answer too.
-      if (!isCarcosaError(error) || !error.code.startsWith('storage_')) throw error;
+      if (!isCarcosaError(error) || !/^(storage_|configuration_invalid)/.test(error.code)) throw error;
       return {
         problem: error.message,
         rights: RIGHTS.map((right) => ({ right, status: 'unknown', message: 'Nothing could be tried.', actions: [] })),

@@ -144,7 +144,7 @@ class Probe {
       plainRequest(this.#api.config, url, { method, headers, ...(body ? { body } : {}) });
     const presigned = await attempt('presigned', ['s3:PutObject'], async () => {
       const { status } = await send('PUT', {}, this.#content.bytes);
-      if (status >= 300) throw new Error(`a request to a presigned address was answered with ${status}`);
+      if (status >= 300) throw refusedBy(status);
     });
     if (presigned.status !== 'granted') return [presigned, unknown('cors', 'Presigned addresses do not work.')];
     const problems: string[] = [];
@@ -182,6 +182,12 @@ async function presignedPut(api: S3Api, key: string, size: number): Promise<stri
   } finally {
     if (signer !== api.client) signer.destroy();
   }
+}
+
+/** In the form of the SDK's errors. */
+function refusedBy(status: number): Error {
+  const error = new Error(`a request to a presigned address was answered with ${status}`);
+  return Object.assign(error, { name: `Http${status}`, $metadata: { httpStatusCode: status } });
 }
 
 /** What a browser would complain of (Fetch, "CORS check" and "CORS-preflight fetch"); null for nothing. */
