@@ -1,11 +1,13 @@
 import { CreateBucketBody, UpdateBucketBody } from '@carcosa/contracts';
 import { transaction } from '@carcosa/database';
-import { type Actor, SYSTEM, teamBuckets } from '@carcosa/domain';
+import { type Actor, SYSTEM, TeamBuckets } from '@carcosa/domain';
 import { IdGenerator, isCarcosaError } from '@carcosa/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiKeyActor } from '../../support/actors.ts';
 import { databaseKinds } from '../../support/database.ts';
 import { BucketWorld } from './support.ts';
+
+const teamBuckets = new TeamBuckets();
 
 describe.each(databaseKinds())('buckets on %s', (kind) => {
   let world: BucketWorld;
