@@ -25,6 +25,7 @@ import {
   ProjectService,
   ProvisioningService,
   Sealer,
+  RefusalLog,
   ServingService,
   TeamBuckets,
   TenantFactsCache,
@@ -125,6 +126,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
+  const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
   const onChange = (id: string): void => {
@@ -189,6 +191,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{
       access,
       audit,
+      refusals,
       apiKeys,
       projects,
       projectFacts,
@@ -208,6 +211,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
+      await refusals.close();
       await uploadParts.leases.close();
       await people.linkMail.drain();
       await queue.close();

@@ -1,3 +1,4 @@
+import { isRefusal } from '@carcosa/domain';
 import fastify from 'fastify';
 import { z } from 'zod';
 import type { Carcosa } from '../compose.ts';
@@ -13,6 +14,7 @@ import { addIdempotency } from './plugins/idempotency.ts';
 import { addRateLimits, countStranger } from './plugins/rate-limit.ts';
 import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/request-context.ts';
 import { addRequestLog } from './plugins/request-log.ts';
+import { refusalOf } from './refusals.ts';
 import { registerRoutes } from './routes/index.ts';
 import type { App } from './types.ts';
 
@@ -24,7 +26,7 @@ export type EdgeParts = Pick<
   Carcosa,
   'clock' | 'logger' | 'ids' | 'requestLog' | 'apiKeys' | 'idempotency' | 'version' | 'publicUrl'
 > & { config: Pick<Carcosa['config'], 'trustedProxies'> } & Pick<Authenticators, 'sessions' | 'tenantTokens'> &
-  Partial<Pick<Carcosa, 'limiter' | 'blocks'>>;
+  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals'>>;
 
 /** Builds the web server with all of its routes; it does not listen (see `Listener`). */
 export async function buildApp(carcosa: Carcosa): Promise<RequestHandler> {
@@ -36,11 +38,16 @@ export async function buildApp(carcosa: Carcosa): Promise<RequestHandler> {
 
 /** The web server without routes: how requests are read, known and answered, whatever they are about. */
 export function createApp(parts: EdgeParts): App {
-  const { clock, logger, ids, config } = parts;
+  const { clock, logger, ids, config, refusals } = parts;
   const limits = parts.limiter && parts.blocks ? { limiter: parts.limiter, blocks: parts.blocks, clock } : undefined;
   const handleError = errorHandler({
     clock,
     logger,
+    ...(refusals && {
+      noteRefusal: (request, code) => {
+        if (isRefusal(code)) refusals.note(refusalOf(request, code));
+      },
+    }),
     ...(limits && { countStranger: (request, reply) => countStranger(limits, request, reply) }),
   });
   const app: App = fastify({

@@ -19,10 +19,12 @@ export interface ErrorContext {
   logger: Logger;
   /** Told of who had no right credential; may answer with another error. */
   countStranger?: (request: FastifyRequest, reply: FastifyReply) => CarcosaError | null | Promise<CarcosaError | null>;
+  /** Told of refusals, for the audit log; must not wait. */
+  noteRefusal?: (request: FastifyRequest, code: ErrorCode) => void;
 }
 
 /** Writes any error as the API's error answer. What we did not foresee becomes `internal_error`, and only the log sees it. */
-export function errorHandler({ clock, logger, countStranger }: ErrorContext) {
+export function errorHandler({ clock, logger, countStranger, noteRefusal }: ErrorContext) {
   return (thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
     const error = toCarcosaError(thrown);
     const counted = error.code === 'unauthenticated' && countStranger ? countStranger(request, reply) : null;
@@ -36,6 +38,7 @@ export function errorHandler({ clock, logger, countStranger }: ErrorContext) {
 
   function answer(error: CarcosaError, request: FastifyRequest, reply: FastifyReply, thrown: Error = error): void {
     const status = request.routeOptions.config.errorStatus?.[error.code] ?? ERROR_STATUS[error.code];
+    noteRefusal?.(request, error.code);
     if (status >= 500) {
       const fields = { requestId: request.id, method: request.method, route: request.routeOptions.url, err: thrown };
       if (error.code === 'internal_error') logger.error(fields, 'request failed');

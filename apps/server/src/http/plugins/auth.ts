@@ -37,8 +37,9 @@ function gateOf({ permission, login, serverAdmin }: FastifyContextConfig): Gate 
 function requireActor(authenticators: Authenticators, gate: Gate): onRequestHookHandler {
   return (request, _reply, done) => {
     const admit = (actor: Actor): void => {
-      gate(actor);
+      // First known, then judged: who is refused is recorded.
       request.actor = { ...actor, origin: originOf(request) };
+      gate(actor);
     };
     try {
       // What is remembered is answered without a promise: this is on the way of every request.
