@@ -1,5 +1,6 @@
 import { ErrorBody } from '@carcosa/contracts';
 import { z } from 'zod';
+import type { RouteAccess } from '../route-access.ts';
 import { operationId, pathParameters, toOpenApiPath } from './paths.ts';
 
 /** A route as its documentation needs it. */
@@ -7,9 +8,8 @@ export interface DocumentedRoute {
   method: string;
   /** As the router has it: `/files/:id`. */
   url: string;
-  isPublic: boolean;
-  /** Of several, one is enough. */
-  permission: string | readonly string[] | undefined;
+  access: RouteAccess;
+  limit: string | null;
   schema: RouteSchema;
 }
 
@@ -65,11 +65,9 @@ export function openApiDocument(
   };
 }
 
-function operation({ method, url, isPublic, permission, schema }: DocumentedRoute): Json {
+function operation({ method, url, access, limit, schema }: DocumentedRoute): Json {
   const { tags, summary, description } = schema;
-  const needs =
-    permission === undefined ? undefined : `Needs the permission \`${[permission].flat().join('` or `')}\`.`;
-  const text = [description, needs].filter((part) => part !== undefined).join('\n\n');
+  const text = [description, needsOf(access)].filter((part) => part !== undefined).join('\n\n');
   return {
     operationId: operationId(method, url),
     ...(tags ? { tags } : {}),
@@ -82,8 +80,17 @@ function operation({ method, url, isPublic, permission, schema }: DocumentedRout
     ],
     ...requestBody(schema),
     responses: responses(method, schema.response),
-    ...(isPublic ? { security: [] } : {}),
+    ...(access === 'public' ? { security: [] } : {}),
+    'x-carcosa-access': access,
+    'x-carcosa-limit': limit,
   };
+}
+
+function needsOf(access: RouteAccess): string | undefined {
+  if (access === 'public') return undefined;
+  if (access === 'login') return 'For people who are logged in; not for keys and tokens.';
+  if (access === 'server-admin') return 'For administrators of the server.';
+  return `Needs the permission \`${access.join('` or `')}\`.`;
 }
 
 function inPath(url: string, params: unknown): Json[] {

@@ -5,6 +5,7 @@ import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyReply, HTTPMethods, RouteHandlerMethod } from 'fastify';
 import { z } from 'zod';
 import { type DocumentedRoute, openApiDocument, type RouteSchema } from '../openapi/document.ts';
+import { accessOf, limitOf } from '../route-access.ts';
 import type { App } from '../types.ts';
 
 // Swagger UI as @fastify/swagger-ui ships it: the plain package of Swagger UI brings a dependency that reports each installation.
@@ -47,7 +48,8 @@ export function addDocumentation(app: App, facts: { version: string; publicUrl: 
   );
 }
 
-function collectRoutes(app: App): DocumentedRoute[] {
+/** All routes that come after this and are not hidden. */
+export function collectRoutes(app: App): DocumentedRoute[] {
   const routes: DocumentedRoute[] = [];
   const handlers = new Map<string, RouteHandlerMethod>();
   app.addHook('onRoute', (route) => {
@@ -57,8 +59,8 @@ function collectRoutes(app: App): DocumentedRoute[] {
       // The HEAD that the framework adds to each GET runs the same handler and says nothing new.
       if (method === 'HEAD' && handlers.get(route.url) === route.handler) continue;
       if (method === 'GET') handlers.set(route.url, route.handler as RouteHandlerMethod);
-      const { permission, public: isPublic = false } = route.config ?? {};
-      routes.push({ method, url: route.url, isPublic, permission, schema });
+      const access = accessOf(route.config ?? {});
+      routes.push({ method, url: route.url, access, limit: limitOf(route), schema });
     }
   });
   return routes;

@@ -20,7 +20,7 @@ export const apiKeyRoutes: Routes = (app, { apiKeyManager, clock }) => {
     '/api/v1/api-keys',
     {
       // Not idempotent by header: the answer carries a secret, which is kept nowhere.
-      config: { permission: 'api-keys:write' },
+      config: { permission: 'api-keys:write', limit: 'key-creation' },
       schema: {
         tags,
         summary: 'Make an API key',
@@ -77,7 +77,7 @@ export const apiKeyRoutes: Routes = (app, { apiKeyManager, clock }) => {
   app.post(
     '/api/v1/api-keys/:id/rotate',
     {
-      config: { permission: 'api-keys:write' },
+      config: { permission: 'api-keys:write', limit: 'key-creation' },
       schema: {
         tags,
         summary: 'Replace a key by a new one',
