@@ -1,0 +1,114 @@
+import { expect } from 'vitest';
+import { type Answer, expectData } from '../../support/api.ts';
+import { newEmail, type Person, register } from '../../support/people.ts';
+import type { Server } from '../../support/server.ts';
+
+/** The ids of everything that one organization has, by what stands before or for them in an address. */
+export interface Ids {
+  organization: string;
+  team: string;
+  project: string;
+  bucket: string;
+  tenant: string;
+  'api-key': string;
+  file: string;
+  upload: string;
+  invitation: string;
+  user: string;
+}
+
+/** An organization with one thing of each kind, and all who may act in it. */
+export interface Estate {
+  ids: Ids;
+  owner: Person;
+  member: Person;
+  viewer: Person;
+  /** May everything in the project. */
+  key: string;
+  /** Confined to the tenant. */
+  tenantKey: string;
+  tenantToken: string;
+}
+
+/** Lifts the limits that tests would run into: they come from one address. Needs the first person of the server. */
+export async function liftLimits(admin: Person): Promise<void> {
+  const tiers = [
+    'login',
+    'registration',
+    'unauthenticated',
+    'read',
+    'standard',
+    'write',
+    'delete',
+    'expensive',
+    'admin',
+    'key-creation',
+  ];
+  const json = Object.fromEntries(tiers.map((tier) => [tier, null]));
+  expectData(await admin.call('PATCH', '/rate-limits', { json }));
+}
+
+export async function makeEstate(server: Server, name: string): Promise<Estate> {
+  const owner = await register(server);
+  const made = async <Data>(answer: Promise<Answer<Data>>): Promise<Data> => expectData(await answer, 201);
+  const organization = (await made(owner.call<{ id: string }>('POST', '/organizations', { json: { name } }))).id;
+  const teams = await owner.call<{ items: { id: string }[] }>('GET', '/teams', {
+    query: { organizationId: organization },
+  });
+  const team = teams.data.items[0]?.id ?? '';
+  const { id: project, bucketId: bucket } = await made(
+    owner.call<{ id: string; bucketId: string }>('POST', '/projects', { json: { teamId: team, name: 'Shop' } }),
+  );
+  const [member, viewer] = [
+    await join(server, owner, organization, 'member'),
+    await join(server, owner, organization, 'viewer'),
+  ];
+  for (const [person, role] of [
+    [member, 'member'],
+    [viewer, 'viewer'],
+  ] as const)
+    expect((await owner.call('PUT', `/teams/${team}/members/${person.user.id}`, { json: { role } })).status).toBe(204);
+  const makeKey = (json: object) =>
+    made(
+      owner.call<{ id: string; key: string }>('POST', '/api-keys', {
+        json: { projectId: project, name: 'a', ...json },
+      }),
+    );
+  const key = await makeKey({ permissions: ['admin'] });
+  const tenant = await made(
+    server.api<{ id: string }>('POST', '/tenants', { key: key.key, json: { name: 'Customer' } }),
+  );
+  const permissions = ['files:read', 'files:write', 'files:delete'];
+  const tenantKey = await makeKey({
+    permissions: [...permissions, 'tenants:manage'],
+    restrictions: { tenantId: tenant.id },
+  });
+  const token = await made(
+    server.api<{ token: string }>('POST', `/tenants/${tenant.id}/tokens`, { key: key.key, json: { permissions } }),
+  );
+  const file = await made(
+    server.api<{ id: string }>('POST', '/files', { key: key.key, query: { path: 'a/b.txt' }, body: `of ${name}` }),
+  );
+  const upload = await made(
+    server.api<{ uploadId: string }>('POST', '/uploads/init', { key: key.key, json: { fileName: 'c.bin', size: 5 } }),
+  );
+  const invitation = await made(
+    owner.call<{ id: string }>('POST', `/organizations/${organization}/invitations`, { json: { email: newEmail() } }),
+  );
+  const ids: Ids = {
+    ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
+    ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
+  };
+  return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
+}
+
+/** Somebody new, invited by the owner. */
+export async function join(server: Server, owner: Person, organization: string, role: string): Promise<Person> {
+  const person = await register(server);
+  const invited = await owner.call<{ link: string }>('POST', `/organizations/${organization}/invitations`, {
+    json: { email: person.email, role },
+  });
+  const token = new URL(expectData(invited, 201).link).hash.replace('#token=', '');
+  expectData(await person.call('POST', '/invitations/accept', { json: { token } }));
+  return person;
+}
