@@ -22,6 +22,7 @@ import type { TenantFactsCache } from './tenant-facts.ts';
 const ALGORITHM = 'HS256';
 /** Set in the header, so that no other token of this server passes for one of these. */
 export const TENANT_TOKEN_TYPE = 'tenant+jwt';
+const ISSUER = 'carcosa';
 const AUDIENCE = 'carcosa:tenant';
 
 const Claims = z.object({
@@ -50,8 +51,6 @@ export interface TenantTokensParts {
   tenantFacts: TenantFactsCache;
   /** The root secret. */
   secret: Buffer;
-  /** Names this server in its tokens. */
-  publicUrl: string;
 }
 
 /**
@@ -85,7 +84,7 @@ export class TenantTokens {
       .setProtectedHeader({ alg: ALGORITHM, typ: TENANT_TOKEN_TYPE })
       .setJti(this.#parts.ids.next('token'))
       .setSubject(tenant.id)
-      .setIssuer(this.#parts.publicUrl)
+      .setIssuer(ISSUER)
       .setAudience(AUDIENCE)
       .setExpirationTime(expiresAt)
       .sign(this.#key);
@@ -124,7 +123,7 @@ export class TenantTokens {
       const { payload } = await jwtVerify(token, this.#key, {
         algorithms: [ALGORITHM],
         typ: TENANT_TOKEN_TYPE,
-        issuer: this.#parts.publicUrl,
+        issuer: ISSUER,
         audience: AUDIENCE,
         requiredClaims: ['exp', 'jti', 'sub'],
         currentDate: new Date(this.#parts.clock.now()),
