@@ -55,13 +55,13 @@ export async function logIn(
 
 export function personOf(
   server: Pick<Server, 'api'>,
-  credentials: { email: string; password: string },
+  { email, password }: { email: string; password: string },
   loggedIn: LoggedInData,
 ): Person {
   const { accessToken } = loggedIn;
   return {
     ...loggedIn,
-    ...credentials,
+    ...{ email, password },
     call: (method, path, options) => server.api(method, path, { key: accessToken, ...options }),
   };
 }
