@@ -89,5 +89,5 @@ function given(query: Record<string, string | undefined>): Record<string, string
 }
 
 function redirect(reply: FastifyReply, url: string): FastifyReply {
-  return reply.code(302).header('Location', url).header('Cache-Control', 'no-store').send(null);
+  return reply.header('Cache-Control', 'no-store').redirect(url, 302);
 }
