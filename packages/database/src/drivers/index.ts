@@ -1,4 +1,5 @@
 export * from './embedded/installation.ts';
+export { findRunningPostgres } from './embedded/running.ts';
 export * from './embedded/supervisor.ts';
 export * from './listener.ts';
 export * from './open-database.ts';

@@ -95,3 +95,24 @@ function missing(from: number, to: number): Problem {
 function emptyChain(organizationId: string): AuditChain {
   return { organizationId, sequence: 0, hash: CHAIN_START, anchorSequence: 0, anchorHash: CHAIN_START };
 }
+
+/** The end of a chain as it once was; "" for the server. */
+export interface AuditHead {
+  organizationId: string;
+  sequence: number;
+  hash: Buffer;
+}
+
+/**
+ * Whether a chain still has the end that it once had, which shows also what somebody did who computed all of it anew. `removed`: by
+ * retention; then it cannot be said, but for the very last that went.
+ */
+export async function holdsAuditHead(db: Queryable, head: AuditHead): Promise<'held' | 'lost' | 'removed'> {
+  const { organizationId, sequence, hash } = head;
+  const chain = await findChain(db, organizationId);
+  if (!chain) return 'lost';
+  if (sequence < chain.anchorSequence) return 'removed';
+  if (sequence === chain.anchorSequence) return chain.anchorHash.equals(hash) ? 'held' : 'lost';
+  const [entry] = await readSealed(db, organizationId, { after: sequence - 1, limit: 1 });
+  return entry?.sequence === sequence && entry.hash.equals(hash) ? 'held' : 'lost';
+}

@@ -59,7 +59,7 @@ export async function stopLeftover(dataDirectory: string, logger: Logger): Promi
 }
 
 /** Whether that process runs, is a PostgreSQL server and works on that very directory. */
-async function isServerOf(pid: number, dataDirectory: string): Promise<boolean> {
+export async function isServerOf(pid: number, dataDirectory: string): Promise<boolean> {
   if ((await processIdentity(pid)) === undefined) return false;
   try {
     if (process.platform !== 'linux') return await commandNames(pid, dataDirectory);

@@ -96,10 +96,11 @@ async function startWhenFree(options: ServerOptions): Promise<ServerProcess> {
 }
 
 /** An address that `pg`, psql and libpq read alike: a host that is a path holds the socket. */
-function socketAddress(user: string, { socketDirectory, cluster }: SupervisorParts): string {
+export function socketAddress(user: string, server: { socketDirectory: string; password: string }): string {
+  const { socketDirectory, password } = server;
   const parameters = new URLSearchParams({ host: socketDirectory, port: String(SOCKET_PORT) });
   // libpq takes a plus for a plus, not for a blank.
-  return `postgres://${user}:${cluster.password}@/${APPLICATION_NAME}?${parameters.toString().replaceAll('+', '%20')}`;
+  return `postgres://${user}:${password}@/${APPLICATION_NAME}?${parameters.toString().replaceAll('+', '%20')}`;
 }
 
 interface SupervisorParts {
@@ -122,8 +123,8 @@ class Supervisor implements EmbeddedPostgres {
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
-    this.connectionString = socketAddress(APPLICATION_NAME, parts);
-    this.superuserConnectionString = socketAddress(SUPERUSER_NAME, parts);
+    this.connectionString = socketAddress(APPLICATION_NAME, { ...parts, ...parts.cluster });
+    this.superuserConnectionString = socketAddress(SUPERUSER_NAME, { ...parts, ...parts.cluster });
   }
 
   async start(): Promise<void> {
