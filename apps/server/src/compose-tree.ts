@@ -4,12 +4,15 @@ import {
   ApiKeyManager,
   type ApiKeyService,
   announceMembership,
+  Explainer,
   InvitationService,
   invitationLink,
   type LinkMail,
   OrganizationService,
   type ProjectBuckets,
+  type ProjectFactsCache,
   type ProjectServiceParts,
+  type RateLimiter,
   type SessionCache,
   TeamService,
   type TenantFactsCache,
@@ -31,6 +34,8 @@ export interface TreeParts {
   buckets: ProjectBuckets;
   removeLater: ProjectServiceParts['removeLater'];
   tenantFacts: TenantFactsCache;
+  projectFacts: ProjectFactsCache;
+  limiter: RateLimiter;
   secret: string;
   publicUrl: string;
   config: Pick<ServerConfig, 's3'>;
@@ -52,6 +57,7 @@ export function composeTree(parts: TreeParts) {
     }),
     tenants,
     tenantTokens: new TenantTokens({ ...parts, tenants, secret: Buffer.from(parts.secret) }),
+    explainer: new Explainer({ ...parts, projects: parts.projectFacts, tenants: parts.tenantFacts }),
     apiKeyManager: new ApiKeyManager(parts),
   };
 }

@@ -150,9 +150,11 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     buckets,
     removeLater,
     tenantFacts,
+    projectFacts,
     secret,
     config,
     ...people,
+    ...limits,
   });
   const { tenantTokens } = tree;
   const { sessionCache } = people;

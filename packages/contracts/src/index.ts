@@ -5,6 +5,7 @@ export * from './audit.ts';
 export * from './auth.ts';
 export * from './bucket.ts';
 export * from './common.ts';
+export * from './explain.ts';
 export * from './file.ts';
 export * from './jobs.ts';
 export * from './limits.ts';

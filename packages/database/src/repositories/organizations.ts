@@ -133,6 +133,24 @@ export async function putMember(
   );
 }
 
+/** What somebody is a member of; null for a user that there is not. */
+export async function findMemberships(
+  db: Queryable,
+  userId: UserId,
+): Promise<{ organizations: [OrganizationId, MemberRole][]; teams: [TeamId, MemberRole][] } | null> {
+  const { rows } = await db.query<{
+    organizations: [OrganizationId, MemberRole][];
+    teams: [TeamId, MemberRole][];
+  }>(
+    `select coalesce((select json_agg(json_build_array(organization_id, role)) from organization_members where user_id = u.id), '[]')
+         as organizations,
+       coalesce((select json_agg(json_build_array(team_id, role)) from team_members where user_id = u.id), '[]') as teams
+     from users u where u.id = $1`,
+    [userId],
+  );
+  return rows[0] ?? null;
+}
+
 /** Takes somebody out of an organization and out of each of its teams. False when it was no member. */
 export async function removeMember(tx: Queryable, id: OrganizationId, userId: UserId): Promise<boolean> {
   await tx.query(

@@ -74,6 +74,18 @@ export class RateLimiter {
     return limit === null ? null : this.#take('public-download', `${projectId} ${address()}`, limit);
   }
 
+  /** How many requests a window somebody known may make; null: any number. */
+  async limitFor(actor: Actor, tier: LimitTier): Promise<{ limit: number | null; reason: string }> {
+    if (actor.type === 'system') return { limit: null, reason: 'the system is not limited' };
+    if (actor.type === 'user') return { limit: this.serverLimit(tier), reason: 'the limit of the server for a person' };
+    const { settings } = await this.#parts.projects.facts(actor.projectId);
+    const limit = this.#limitOf(tier, settings.rateLimits);
+    const own = settings.rateLimits[tier] !== undefined ? 'the limit of the project' : 'the limit of the server';
+    const factor = actor.type === 'api-key' ? actor.limitFactor : 1;
+    const reason = factor === 1 ? own : `${own}, ${factor} times for this key`;
+    return { limit: limit === null ? null : limit * factor, reason };
+  }
+
   /** What a caller has used of a tier. */
   peek(tier: LimitTier, caller: string, limit: number): LimitDecision | Promise<LimitDecision> {
     return this.#parts.store.peek(POLICIES[tier], caller, limit);

@@ -1,6 +1,7 @@
 import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
+import { accessRoutes } from './access.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
@@ -40,6 +41,7 @@ const ROUTES: Routes[] = [
   tenantRoutes,
   tokenRoutes,
   apiKeyRoutes,
+  accessRoutes,
   projectBucketRoutes,
   bucketRoutes,
   simpleUploadRoutes,
