@@ -17,6 +17,8 @@ export interface ObjectStore {
   readonly parts?: PartsCapability;
   /** Opens objects as files of this machine; absent where they are somewhere else. */
   readonly files?: FilesCapability;
+  /** Stores small contents in one step; absent where that saves nothing. */
+  readonly whole?: WholeCapability;
 
   /**
    * Begins an object under `uploadId`. Nothing under `key` counts before {@link StagedObject.commit}, though a provider may show bytes
@@ -122,6 +124,19 @@ export interface StagedObject {
   commit(key: string): Promise<void>;
   /** Releases handles; staged bytes stay for `resume`. Idempotent. */
   close(): Promise<void>;
+}
+
+/** Contents that are wholly in memory need nothing staged. */
+export interface WholeCapability {
+  /** Most bytes of such a content. */
+  readonly maxSize: number;
+  /**
+   * Stores `content` under `key`, durable with its name when it resolves, and takes its memory. Never replaces anything. Until then,
+   * and after a crash or failure, a part of it may lie under `key`: who calls has written down before that these bytes may have to
+   * be deleted.
+   * @throws CarcosaError `conflict` when something lies under `key`
+   */
+  put(key: string, content: Uint8Array): Promise<void>;
 }
 
 /** What is on this machine can be sent without a stream in between, or by a proxy in front of us. */
