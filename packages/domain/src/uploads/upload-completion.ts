@@ -144,7 +144,7 @@ export class UploadCompletion {
 }
 
 /** @throws CarcosaError `checksum_mismatch` unless the client declared none or this one */
-export function assertChecksum(upload: UploadRow, sha256: string): void {
+export function assertChecksum(upload: Pick<UploadRow, 'checksum'>, sha256: string): void {
   if (upload.checksum === null || upload.checksum === `sha256:${sha256}`) return;
   throw new CarcosaError('checksum_mismatch', { details: { expected: upload.checksum, actual: `sha256:${sha256}` } });
 }

@@ -35,6 +35,7 @@ import { HeldLease, type UploadLeases } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
 import { type BodyChecksum, UploadWriter } from './upload-writer.ts';
+import type { WholeUploads } from './whole-uploads.ts';
 
 /** How long a partial upload lives on once it is part of another. */
 const USED_PART_LIFETIME_MS = 10 * 60 * 1000;
@@ -46,6 +47,7 @@ export interface UploadServiceOptions {
   projects: UploadProjects;
   leases: UploadLeases;
   completion: UploadCompletion;
+  wholes: WholeUploads;
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
@@ -109,6 +111,11 @@ export class UploadService {
   /** Creates an upload and writes its first bytes, which may be all of them, in one go. */
   async createAndWrite(actor: Actor, input: CreateUpload, body: Omit<WriteBody, 'offset'>): Promise<WriteResult> {
     const draft = await draftUpload(this.#options, actor, input);
+    const store = await this.#options.wholes.storeFor(draft, body);
+    if (store) {
+      const file = await this.#options.wholes.store(store, draft, body);
+      return { upload: { ...newRow(draft), status: 'completed', offset: file.size }, offset: file.size, file };
+    }
     const leased = { ...draft, leaseOwner: this.#options.leases.instance };
     const askedAt = performance.now();
     await this.#inserts.submit(leased);
