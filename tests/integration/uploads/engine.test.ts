@@ -168,6 +168,37 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     expect(await contentOf(done.file?.id ?? '')).toEqual(bytes);
   });
 
+  it.each([100, 3 * MIB])(
+    'completes a direct upload of %i bytes that is asked for again once the database is back',
+    async (size) => {
+      const gone = losing(world.database.pool, 'complete_uploads', 'before', 'save_upload_progress');
+      const a = await world.node('a', gone.db);
+      const bytes = pattern(size);
+      const { uploadId, url } = await a.direct.init(world.actor, { fileName: 'x', size, path: 'direct' });
+      const address = new URL(url ?? '');
+      await a.direct.receivePart(
+        {
+          uploadId,
+          partNumber: Number(address.pathname.split('/').at(-1)),
+          query: address.search.slice(1),
+          contentType: 'application/octet-stream',
+          length: size,
+        },
+        bodyOf(bytes),
+      );
+      await expect(a.direct.complete(world.actor, uploadId, undefined)).rejects.toThrow('lost');
+      // The bytes have their final name, and the lease was not released.
+      expect(await world.filesOnDisk()).toEqual([expect.stringMatching(/^objects/)]);
+      gone.stop();
+      await world.lapseLease(uploadId);
+      const b = await world.node('b');
+      const file = await b.direct.complete(world.actor, uploadId, undefined);
+      expect(file).toMatchObject({ path: 'direct', sha256: sha256(bytes), version: 1 });
+      expect(await contentOf(file.id)).toEqual(bytes);
+      expect((await a.direct.complete(world.actor, uploadId, undefined)).id).toBe(file.id);
+    },
+  );
+
   it('collects what expired, what was aborted and what died with its node, and nothing else', async () => {
     const { uploads, collector } = await world.node('a');
     const keep = await uploads.createAndWrite(

@@ -16,8 +16,9 @@ import {
   type UploadId,
 } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
-import type { StagedObject } from '@carcosa/storage/port';
+import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
 import { newFileKey } from '../files/file-key.ts';
+import { factsOfCommitted } from './committed-content.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
@@ -84,6 +85,19 @@ export class UploadCompletion {
     const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
     const collectAfter = staged.mayLeaveTraces ? { collectAfter: this.#options.clock.now() } : {};
     return this.file(held, { size, contentType, sha256 }, collectAfter);
+  }
+
+  /**
+   * Files an upload whose bytes have got their final name already, by a request that ended before the database knew.
+   * @throws CarcosaError `upload_not_open` when they are not there, `checksum_mismatch`
+   */
+  async completeCommitted(held: HeldLease, store: ObjectStore): Promise<File> {
+    const { upload } = held;
+    const stat = await store.stat(upload.storageKey);
+    if (!stat || stat.size !== upload.size) throw new CarcosaError('upload_not_open');
+    const facts = await factsOfCommitted(store, upload, stat);
+    assertChecksum(upload, facts.sha256 ?? '');
+    return this.file(held, facts);
   }
 
   /** Files an upload whose bytes are committed under its key. @throws CarcosaError `upload_fenced` when another has taken it over */
