@@ -55,10 +55,10 @@ export class Listener {
       // Node's own answer would have no body.
       requireHostHeader: false,
     });
-    this.#server.on('request', (request, response) => {
-      (request.socket as TrackedSocket)[CURRENT] = response;
-      if (request.headers.host === undefined && request.httpVersion === '1.1') this.#malformed(request, response);
-      else this.#handler(request, response);
+    this.#server.on('request', (request, response) => this.#take(request, response));
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      continueWhenRead(request, response);
+      this.#take(request, response);
     });
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -106,6 +106,12 @@ export class Listener {
     clearInterval(sweep);
   }
 
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    (request.socket as TrackedSocket)[CURRENT] = response;
+    if (request.headers.host === undefined && request.httpVersion === '1.1') this.#malformed(request, response);
+    else this.#handler(request, response);
+  }
+
   #closeIdle(): void {
     this.#server.closeIdleConnections();
     // Browsers connect in advance: to Node, a connection is not idle before its first request.
@@ -150,6 +156,23 @@ export class Listener {
     };
     return { status: content.status, headers, body };
   }
+}
+
+/**
+ * `Expect: 100-continue` (RFC 9110, section 10.1.1): the client is told to send its body when somebody begins to read it. Who is refused
+ * before that is not; then the connection ends with the answer, because nobody knows whether the body is on its way all the same.
+ */
+function continueWhenRead(request: IncomingMessage, response: ServerResponse): void {
+  response.shouldKeepAlive = false;
+  const read = request._read;
+  request._read = function (size) {
+    request._read = read;
+    if (!response.headersSent) {
+      response.shouldKeepAlive = true;
+      response.writeContinue();
+    }
+    read.call(this, size);
+  };
 }
 
 function clientErrorOf(code: string | undefined): CarcosaError {

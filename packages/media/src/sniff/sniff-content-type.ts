@@ -83,7 +83,10 @@ function claims(type: string, { declared, extension }: Hints): boolean {
   return declared === type || (declared === null && type.endsWith(`/${extension}`));
 }
 
-/** Takes some 100 ms to load, so only when a file needs it. */
+let loading: Promise<typeof import('file-type')> | undefined;
+
+/** Takes some 100 ms to load, so only when a file needs it; and even to find what is loaded takes long if every file asks. */
 function library(): Promise<typeof import('file-type')> {
-  return import('file-type');
+  loading ??= import('file-type');
+  return loading;
 }
