@@ -194,5 +194,7 @@ function endIfClientIsIdle(socket: Socket, inactivityMs: number): void {
     socket.writableLength === 0 &&
     (response.req.complete || response.req.readableLength > 0);
   if (waitsForUs) socket.setTimeout(inactivityMs);
+  // Who does not read gets no goodbye: it would wait behind megabytes that the system keeps, and offers again for minutes.
+  else if (socket.writableLength > 0) socket.resetAndDestroy();
   else socket.destroy();
 }

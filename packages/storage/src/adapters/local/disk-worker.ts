@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
+import { giveBack } from '../../give-back.ts';
 import type { DiskCommand, DiskReply, SmallFile } from './disk-worker-protocol.ts';
 
 // Runs in a worker thread, so that another core than that of the sockets does two things. It hashes large uploads: from shared
@@ -130,6 +131,7 @@ function writeOpen(file: SmallFile, folders: Set<string>): number {
     closeSync(fd);
     throw error;
   }
+  giveBack(content);
   return fd;
 }
 
