@@ -3,6 +3,8 @@ import { SOURCE_FLAGS } from './scripts/lib/source-flags.mjs';
 
 /** What takes minutes. */
 const SOAK = '**/*.soak.test.ts';
+/** Searches what all servers of a run print for secrets. */
+const LOGS = './tests/support/secrets-scan-setup.ts';
 /** The database servers that the files of a run share. */
 const DATABASES = './tests/support/database-servers.ts';
 
@@ -53,14 +55,25 @@ export default defineConfig({
         testTimeout: 60_000,
         globalSetup: [DATABASES],
       }),
-      suite({ name: 'acceptance', include: ['tests/acceptance/**/*.test.ts'], testTimeout: 60_000 }),
-      suite({ name: 'browser', include: ['tests/browser/**/*.test.ts'], testTimeout: 60_000 }),
-      suite({ name: 'faults', include: ['tests/faults/**/*.test.ts'], testTimeout: 120_000 }),
+      suite({
+        name: 'acceptance',
+        include: ['tests/acceptance/**/*.test.ts'],
+        testTimeout: 60_000,
+        globalSetup: [LOGS],
+      }),
+      suite({
+        name: 'browser',
+        include: ['tests/browser/**/*.test.ts'],
+        testTimeout: 60_000,
+        globalSetup: [LOGS],
+      }),
+      suite({ name: 'faults', include: ['tests/faults/**/*.test.ts'], testTimeout: 120_000, globalSetup: [LOGS] }),
       suite({
         name: 'soak',
         include: ['tests/soak/**/*.test.ts', 'tests/**/*.soak.test.ts'],
         exclude: [],
         testTimeout: 1_800_000,
+        globalSetup: [LOGS],
       }),
     ],
   },

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../support/clock.ts';
 import { stopOrphanedDatabases } from '../support/embedded-database.ts';
+import { keepOutput } from '../support/run-logs.ts';
 import type { LocalJson } from '../support/server.ts';
 import { makeHome } from '../support/server.ts';
 
@@ -25,6 +26,7 @@ afterAll(async () => {
 function npmStart() {
   const env = { ...process.env, PORT: '0', CARCOSA_DATA_DIR: dataDir };
   const child = spawn('npm', ['start', '--silent'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  keepOutput(child, {});
   const started = { child, output: '', ended: Promise.resolve<number | null>(null) };
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { markSecretsOf } from './run-logs.ts';
 import type { ErrorBody } from './wire.ts';
 
 export type RequestBody = NonNullable<RequestInit['body']>;
@@ -36,6 +37,8 @@ export function createApi(origin: () => { url: string; apiKey: string }): Api {
       if (value !== undefined) address.searchParams.append(name, String(value));
     }
     const key = options.key === undefined ? apiKey : options.key;
+    const json = options.json === undefined ? undefined : JSON.stringify(options.json);
+    if (json !== undefined) markSecretsOf(json);
     const response = await fetch(address, {
       method,
       headers: {
@@ -43,8 +46,7 @@ export function createApi(origin: () => { url: string; apiKey: string }): Api {
         ...(options.json === undefined ? {} : { 'content-type': 'application/json' }),
         ...options.headers,
       },
-      body:
-        options.json === undefined ? ((options.body as RequestBody | undefined) ?? null) : JSON.stringify(options.json),
+      body: json ?? (options.body as RequestBody | undefined) ?? null,
       redirect: 'manual',
       ...(options.signal ? { signal: options.signal } : {}),
       // A stream as body needs it said; harmless otherwise.
@@ -57,6 +59,7 @@ export function createApi(origin: () => { url: string; apiKey: string }): Api {
 /** Reads a response and checks that it is a success or an error as the contract has them. */
 export async function readAnswer<Data>(what: string, response: Response): Promise<Answer<Data>> {
   const text = await response.text();
+  markSecretsOf(text);
   const body: unknown = text === '' ? undefined : parse(what, response.status, text);
   if (body !== undefined) checkEnvelope(what, response, body);
   return {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { keepOutput } from './run-logs.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const BUILT = path.join(ROOT, 'apps/server/dist/main.js');
@@ -48,6 +49,7 @@ export function spawnServer(env: Record<string, string | undefined>): ServerProc
     env: { PATH, HOME, LANG, TMPDIR, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  keepOutput(child, env);
   return watch(child);
 }
 

@@ -5,19 +5,26 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CreateBucketCommand, ListMultipartUploadsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
-import type { S3StoreConfig } from '@carcosa/storage/adapters/s3';
 import { until } from './clock.ts';
 import { unique } from './random.ts';
 
 const PROGRAMS = ['ceph', 'ceph-authtool', 'monmaptool', 'ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'curl'];
 const READY_WITHIN = 120_000;
 
+/** How to reach one bucket. */
+export interface GatewayBucket {
+  bucket: string;
+  region: string;
+  endpoint?: string;
+  credentials?: { accessKeyId: string; secretAccessKey: string };
+}
+
 /** A real S3 server that nobody here wrote: one gateway for all files of a test run, which share nothing but it. */
 export interface Radosgw {
   /** `http://127.0.0.1:port` */
   readonly endpoint: string;
   /** Makes an empty bucket. `endpoint`: another way to the gateway, such as a proxy. */
-  bucket(endpoint?: string): Promise<S3StoreConfig>;
+  bucket(endpoint?: string): Promise<GatewayBucket>;
 }
 
 /**
@@ -37,7 +44,7 @@ export async function radosgw(): Promise<Radosgw | null> {
 }
 
 /** Names of all in a bucket that is no object: unfinished multipart uploads and what lies in folders of our own. */
-export async function leftoversOf(config: S3StoreConfig): Promise<string[]> {
+export async function leftoversOf(config: GatewayBucket): Promise<string[]> {
   const client = clientOf(config);
   const names: string[] = [];
   try {
@@ -56,7 +63,7 @@ export async function leftoversOf(config: S3StoreConfig): Promise<string[]> {
 }
 
 /** Keys of all objects of a bucket but what lies in folders of our own. */
-export async function objectsOf(config: S3StoreConfig): Promise<string[]> {
+export async function objectsOf(config: GatewayBucket): Promise<string[]> {
   const client = clientOf(config);
   const keys: string[] = [];
   try {
@@ -69,7 +76,7 @@ export async function objectsOf(config: S3StoreConfig): Promise<string[]> {
   return keys;
 }
 
-function clientOf(config: S3StoreConfig): S3Client {
+function clientOf(config: GatewayBucket): S3Client {
   return new S3Client({
     region: config.region,
     forcePathStyle: true,
@@ -78,8 +85,8 @@ function clientOf(config: S3StoreConfig): S3Client {
   });
 }
 
-async function makeBucket(endpoint: string, via: string): Promise<S3StoreConfig> {
-  const config: S3StoreConfig = {
+async function makeBucket(endpoint: string, via: string): Promise<GatewayBucket> {
+  const config: GatewayBucket = {
     bucket: unique('bucket'),
     region: 'default',
     endpoint,

@@ -5,6 +5,7 @@ import { type Api, createApi, expectData } from './api.ts';
 import { stopOrphanedDatabases } from './embedded-database.ts';
 import { freshDatabase } from './postgres.ts';
 import { type Exit, residentBytes, type ServerProcess, spawnServer } from './process.ts';
+import { keepLog, markSecretFile, markSecretsOf } from './run-logs.ts';
 
 export interface StartOptions {
   env?: Record<string, string | undefined>;
@@ -72,6 +73,7 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
   let earlierLogs = '';
   const cleanUp = async (): Promise<void> => {
     await stopOrphanedDatabases(dataDir);
+    keepLog(path.join(dataDir, 'database', 'postgresql.log'));
     await database?.drop();
     if (home) await rm(home, { recursive: true, force: true });
   };
@@ -80,7 +82,11 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
   let local: LocalJson;
   try {
     url = await child.ready(READY_WITHIN_MS);
-    local = JSON.parse(await readFile(path.join(dataDir, 'local.json'), 'utf8')) as LocalJson;
+    const text = await readFile(path.join(dataDir, 'local.json'), 'utf8');
+    markSecretsOf(text);
+    markSecretFile('root secret', path.join(dataDir, 'secret'));
+    markSecretFile('password of the database', path.join(dataDir, 'database', 'password'));
+    local = JSON.parse(text) as LocalJson;
     if (!options.limitsAddresses && env.CARCOSA_ROLES === undefined) await liftAddressLimits(url, local.apiKey);
   } catch (error) {
     child.signal('SIGKILL');

@@ -8,6 +8,9 @@ const S3 = {
   CARCOSA_S3_SECRET_ACCESS_KEY: 'very-secret',
 };
 
+/** 32 bytes. */
+const KEY = Buffer.alloc(32, 251).toString('base64');
+
 describe('without variables', () => {
   it('has the defaults of the contract', () => {
     expect(readServerConfig({})).toMatchObject({
@@ -46,6 +49,27 @@ it('reads what is set', () => {
   });
 });
 
+describe('buckets of organizations', () => {
+  it('may lie beside a server that has its database to itself, and elsewhere where it is allowed', () => {
+    const networks = (env: Record<string, string>) => readServerConfig(env).bucketNetworks;
+    const shared = { DATABASE_URL: 'postgres://somewhere/x' };
+    expect(networks({})).toEqual(['127.0.0.0/8', '::1/128']);
+    expect(networks(shared)).toEqual([]);
+    expect(networks({ ...shared, CARCOSA_BUCKET_ALLOW_PRIVATE: '10.0.0.0/8, fd00::1' })).toEqual([
+      '10.0.0.0/8',
+      'fd00::1',
+    ]);
+  });
+
+  it('have their credentials sealed with keys that are read newest first, in either alphabet of base64', () => {
+    const url = KEY.replaceAll('+', '-').replaceAll('/', '_').replace('=', '');
+    const { encryptionKeys } = readServerConfig({ CARCOSA_ENCRYPTION_KEYS: `2026-11:${url}, old.1:${KEY}` });
+    expect(encryptionKeys.map(({ id }) => id)).toEqual(['2026-11', 'old.1']);
+    for (const { key } of encryptionKeys) expect(Buffer.from(key)).toEqual(Buffer.alloc(32, 251));
+    expect(readServerConfig({}).encryptionKeys).toEqual([]);
+  });
+});
+
 describe('a bad variable is named, and what it should be', () => {
   it.each([
     ['PORT', '70000', /PORT must be a whole number from 0 to 65535/],
@@ -57,6 +81,13 @@ describe('a bad variable is named, and what it should be', () => {
     ['CARCOSA_TRUSTED_PROXIES', 'everybody', /CARCOSA_TRUSTED_PROXIES must be addresses or networks/],
     ['CARCOSA_TRUSTED_PROXIES', '10.0.0.0/33', /CARCOSA_TRUSTED_PROXIES/],
     ['CARCOSA_ROLES', 'http,cook', /CARCOSA_ROLES must be "http", "worker" or/],
+    ['CARCOSA_ENCRYPTION_KEYS', 'k1', /CARCOSA_ENCRYPTION_KEYS must be keys for secrets at rest/],
+    ['CARCOSA_ENCRYPTION_KEYS', 'k1:c2hvcnQ=', /CARCOSA_ENCRYPTION_KEYS/],
+    ['CARCOSA_ENCRYPTION_KEYS', `root:${KEY}`, /CARCOSA_ENCRYPTION_KEYS/],
+    ['CARCOSA_ENCRYPTION_KEYS', `k 1:${KEY}`, /CARCOSA_ENCRYPTION_KEYS/],
+    ['CARCOSA_ENCRYPTION_KEYS', `k1:${KEY},k1:${KEY}`, /CARCOSA_ENCRYPTION_KEYS/],
+    ['CARCOSA_BUCKET_ALLOW_PRIVATE', '10.0.0.0/33', /CARCOSA_BUCKET_ALLOW_PRIVATE must be addresses or networks/],
+    ['CARCOSA_BUCKET_ALLOW_PRIVATE', 'loopback', /CARCOSA_BUCKET_ALLOW_PRIVATE/],
     ['CARCOSA_LOG_LEVEL', 'loud', /CARCOSA_LOG_LEVEL must be one of trace, debug/],
     ['CARCOSA_SENDFILE', 'yes', /CARCOSA_SENDFILE must be "off"/],
     ['CARCOSA_S3_FORCE_PATH_STYLE', 'maybe', /CARCOSA_S3_FORCE_PATH_STYLE must be "true" or "false"/],

@@ -41,7 +41,7 @@ async function enrol(): Promise<Enrolled> {
   const person = await register(server);
   const json = { password: PASSWORD };
   const setup = expectData(await person.call<Setup>('POST', '/auth/two-factor/enable', { json }));
-  const code = { code: codeOf(setup.secret) };
+  const code = { code: codeOf(setup.secret, -1) };
   const next = expectData(await person.call<LoggedInData>('POST', '/auth/two-factor/confirm', { json: code }));
   return { person: personOf(server, person, next), ...setup };
 }
@@ -164,6 +164,26 @@ describe('logging in', () => {
     const { secret } = await enrol();
     for (const twoFactorToken of ['x', 'x.y', `2fa-x.${'a'.repeat(43)}`, 'a; better-auth.session_token=b'])
       expectRefused(await post('/auth/login/two-factor', { twoFactorToken, code: codeOf(secret) }), 401);
+  });
+});
+
+describe('a code', () => {
+  it('serves once, also within its thirty seconds', async () => {
+    const { person, secret } = await enrol();
+    const code = codeOf(secret);
+    expectData(await post('/auth/login/two-factor', { twoFactorToken: await challenge(person), code }));
+    const again = await post('/auth/login/two-factor', { twoFactorToken: await challenge(person), code });
+    expect(expectRefused(again, 401).error).toBe('invalid_code');
+  });
+
+  it('serves one of those who bring it at once', async () => {
+    const { person, secret } = await enrol();
+    const code = codeOf(secret);
+    const tokens = [await challenge(person), await challenge(person), await challenge(person)];
+    const answers = await Promise.all(
+      tokens.map((twoFactorToken) => post('/auth/login/two-factor', { twoFactorToken, code })),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
   });
 });
 

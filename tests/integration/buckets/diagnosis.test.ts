@@ -1,4 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import {
   type CORSRule,
   GetBucketCorsCommand,
@@ -16,6 +19,36 @@ import { asks, type FaultRule, S3FaultProxy, type SeenRequest } from '../../supp
 
 const gateway = await radosgw();
 const ORIGIN = 'https://app.example.com';
+
+/** What can be done in a bucket. The gateway does not follow NotAction. */
+const S3_ACTIONS = [
+  ...['GetObject', 'PutObject', 'DeleteObject', 'ListBucket', 'ListBucketMultipartUploads', 'ListMultipartUploadParts'],
+  ...[
+    'AbortMultipartUpload',
+    'GetObjectVersion',
+    'DeleteObjectVersion',
+    'ListBucketVersions',
+    'GetObjectAcl',
+    'PutObjectAcl',
+  ],
+  ...[
+    'GetObjectTagging',
+    'PutObjectTagging',
+    'DeleteObjectTagging',
+    'GetBucketLocation',
+    'GetBucketAcl',
+    'PutBucketAcl',
+  ],
+  ...['GetBucketCORS', 'PutBucketCORS', 'GetBucketVersioning', 'PutBucketVersioning', 'GetLifecycleConfiguration'],
+  ...['PutLifecycleConfiguration', 'GetBucketPolicy', 'DeleteBucket', 'RestoreObject'],
+].map((name) => `s3:${name}`);
+
+/** All actions of the policy in docs/buckets.md. */
+function documentedActions(): string[] {
+  const text = readFileSync(path.join(import.meta.dirname, '../../../docs/buckets.md'), 'utf8');
+  const policy = JSON.parse(/```json\n([\s\S]*?)```/.exec(text)?.[1] ?? '') as { Statement: { Action: string[] }[] };
+  return policy.Statement.flatMap(({ Action }) => Action);
+}
 
 describe.skipIf(!gateway)('the examination of a bucket', () => {
   let proxy: S3FaultProxy;
@@ -133,6 +166,49 @@ describe.skipIf(!gateway)('the examination of a bucket', () => {
     const left = await client.send(new ListObjectsV2Command({ Bucket: config.bucket }));
     expect(left.Contents?.every(({ Key }) => Key?.startsWith('media/ours/.carcosa/probe/'))).toBe(true);
     client.destroy();
+  });
+
+  describe('by the policy of the documentation', () => {
+    /** A bucket where everything but these actions is denied to everybody. */
+    const bucketWith = async (actions: readonly string[]): Promise<S3StoreConfig> => {
+      const config = await makeBucket();
+      const client = clientOf(config);
+      const Resource = [`arn:aws:s3:::${config.bucket}`, `arn:aws:s3:::${config.bucket}/*`];
+      const Action = S3_ACTIONS.filter((action) => !actions.includes(action));
+      const deny = { Effect: 'Deny', Principal: '*', Action, Resource };
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [deny] });
+      await client.send(new PutBucketPolicyCommand({ Bucket: config.bucket, Policy }));
+      client.destroy();
+      return config;
+    };
+
+    it('is complete, and so is what it allows', async () => {
+      const config = await bucketWith(documentedActions());
+      expect(statuses(await examine(config))).toEqual(all('granted', { cors: 'unknown' }));
+      const store = await S3ObjectStore.open({ ...config, partSize: 128 * 1024 });
+      stores.push(store);
+      const bytes = randomBytes(700_000);
+      const staged = await store.stage({ uploadId: 'upl_policy', key: 'a/b~1', size: null, contentType: 'a/b' });
+      await staged.append(bytes);
+      const durable = await staged.sync();
+      await staged.close();
+      const resumed = await store.resume(staged.ref, { durable, takeover: false });
+      await resumed.append(bytes);
+      await resumed.commit('a/b~1');
+      await store.copy('a/b~1', 'a/b~2');
+      expect(Buffer.compare(await buffer(await store.read('a/b~2')), Buffer.concat([bytes, bytes]))).toBe(0);
+      await store.discard({ uploadId: 'upl_policy', key: 'a/b~1', ref: resumed.ref });
+      for (const key of ['a/b~1', 'a/b~2']) await store.delete(key);
+      const left: string[] = [];
+      for await (const { key } of store.list('')) left.push(key);
+      expect(left).toEqual([]);
+    });
+
+    it.each(documentedActions())('misses %s where that is taken away, and says so', async (action) => {
+      const found = await examine(await bucketWith(documentedActions().filter((other) => other !== action)));
+      expect(found.problem).toBeNull();
+      expect(found.rights.flatMap(({ actions }) => actions)).toContain(action);
+    });
   });
 
   it('says why nothing can be tried at all', async () => {

@@ -115,3 +115,21 @@ export async function deleteExpiredSessions(db: Queryable, now: Date): Promise<v
   await db.query('delete from refresh_tokens where expires_at <= $1', [now]);
   await db.query('delete from verifications where expires_at <= $1', [now]);
 }
+
+/**
+ * Notes that somebody's one-time code was used, until it would not be right any more. False when it was used before. Two who bring
+ * the same code at once wait for each other.
+ */
+export async function noteCodeUse(
+  tx: Queryable,
+  use: { userId: UserId; code: string; id: string; now: Date; until: Date },
+): Promise<boolean> {
+  await tx.query('select 1 from users where id = $1 for update', [use.userId]);
+  const identifier = `code-use:${use.userId}:${use.code}`;
+  const { rowCount } = await tx.query(
+    `insert into verifications (id, identifier, value, expires_at, created_at, updated_at)
+     select $1, $2, '', $3, $4, $4 where not exists (select 1 from verifications where identifier = $2 and expires_at > $4)`,
+    [use.id, identifier, use.until, use.now],
+  );
+  return rowCount === 1;
+}

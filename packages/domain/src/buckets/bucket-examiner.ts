@@ -1,9 +1,10 @@
 import type { BucketCorsFix, BucketExamination, BucketFinding, ExamineBucketBody } from '@carcosa/contracts';
-import { type BucketRow, findBucket, listShares, type Queryable, recordAudit } from '@carcosa/database';
+import { type BucketRow, findBucket, listShares, type Queryable } from '@carcosa/database';
 import { CarcosaError, type Clock, isCarcosaError } from '@carcosa/kernel';
 import type { DiagnosisCapability, Examination } from '@carcosa/storage/port';
 import type { Actor } from '../access/actor.ts';
-import { auditEntry } from '../audit/audit-entry.ts';
+import { record } from '../audit/record.ts';
+import { aboutBucket } from './about-bucket.ts';
 import { assertBucketControl, knownBucket } from './bucket-decision.ts';
 import type { StoreRegistry } from './store-registry.ts';
 
@@ -92,9 +93,6 @@ export class BucketExaminer {
     after: unknown,
   ): Promise<void> {
     const { db, clock } = this.#parts;
-    const { id, organizationId } = row;
-    await recordAudit(db, [
-      auditEntry(actor, { action, resource: { type: 'bucket', id }, place: { organizationId }, after }, clock),
-    ]);
+    await record(db, clock, actor, { action, ...aboutBucket(row), after });
   }
 }

@@ -1,11 +1,4 @@
-import type {
-  AuditAction,
-  Bucket,
-  CreateBucketBody,
-  ListBucketsQuery,
-  Page,
-  UpdateBucketBody,
-} from '@carcosa/contracts';
+import type { Bucket, CreateBucketBody, ListBucketsQuery, Page, UpdateBucketBody } from '@carcosa/contracts';
 import {
   type BucketRow,
   bucketUse,
@@ -17,16 +10,17 @@ import {
   listShares,
   lockBucket,
   type Queryable,
-  recordAudit,
   updateBucket,
   upsertShare,
 } from '@carcosa/database';
 import { type BucketId, CarcosaError, type Clock, type IdGenerator, isId, type OrganizationId } from '@carcosa/kernel';
 import { authorizeOrganization } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
-import { auditEntry, changedFields } from '../audit/audit-entry.ts';
-import { decodeCursor, encodeCursor } from '../files/cursor.ts';
+import { changedFields } from '../audit/audit-entry.ts';
+import { record } from '../audit/record.ts';
+import { afterId, pageOf } from '../lists.ts';
 import type { Sealer } from '../secrets/sealer.ts';
+import { aboutBucket } from './about-bucket.ts';
 import { accessKeyIdEnd, sealCredentials } from './bucket-credentials.ts';
 import { assertBucketControl, type BucketControl, knownBucket } from './bucket-decision.ts';
 import { holdShareableTeam } from './bucket-sharing.ts';
@@ -79,7 +73,7 @@ export class BucketService {
           await upsertShare(tx, { bucketId: id, teamId: await holdShareableTeam(tx, teamId, row), access });
         }
         const after = { ...describe(row), shares: input.shares };
-        await recordAudit(tx, [entry(actor, 'bucket.create', row, { after }, clock)]);
+        await record(tx, clock, actor, { action: 'bucket.create', ...aboutBucket(row), after });
       }),
     );
     return await this.#view(db, actor, id);
@@ -88,26 +82,17 @@ export class BucketService {
   /** The buckets that the actor may know of, the oldest first. */
   async list(actor: Actor, query: ListBucketsQuery): Promise<Page<Bucket>> {
     const { db } = this.#parts;
-    const { limit, organizationId = null } = query;
-    const after = query.cursor === undefined ? '' : decodeCursor(LIST, query.cursor, [''])[0];
-    const nothing = { items: [], nextCursor: null, hasMore: false };
-    if (organizationId !== null && !isId('organization', organizationId)) return nothing;
-    const rows = await listBuckets(db, visibleBuckets(actor), { organizationId, after, limit: limit + 1 });
-    const page = rows.slice(0, limit);
+    const { limit, organizationId = null, cursor } = query;
+    const after = afterId(LIST, cursor) ?? '';
+    const isKnown = organizationId === null || isId('organization', organizationId);
+    const visible = { organizationId: organizationId as OrganizationId | null, after, limit: limit + 1 };
+    const rows = isKnown ? await listBuckets(db, visibleBuckets(actor), visible) : [];
     const shares = await listShares(
       db,
-      page.map(({ id }) => id),
+      rows.map(({ id }) => id),
     );
-    const items = page.map((row) =>
-      toBucket(
-        actor,
-        row,
-        shares.filter(({ bucketId }) => bucketId === row.id),
-      ),
-    );
-    const last = page.at(-1);
-    const hasMore = rows.length > limit;
-    return { items, nextCursor: hasMore && last ? encodeCursor(LIST, [last.id]) : null, hasMore };
+    const sharesOf = (id: BucketId) => shares.filter(({ bucketId }) => bucketId === id);
+    return pageOf(LIST, rows, limit, (row) => toBucket(actor, row, sharesOf(row.id)));
   }
 
   async get(actor: Actor, id: string): Promise<Bucket> {
@@ -150,7 +135,8 @@ export class BucketService {
       assertChangeable(row, { asS3: false });
       assertUnused(await bucketUse(tx, row));
       await deleteBucket(tx, row.id);
-      await recordAudit(tx, [entry(actor, 'bucket.delete', row, { before: describe(row) }, this.#parts.clock)]);
+      const before = describe(row);
+      await record(tx, this.#parts.clock, actor, { action: 'bucket.delete', ...aboutBucket(row), before });
     });
     await this.#parts.onChange(knownBucket(id));
   }
@@ -187,9 +173,9 @@ export class BucketService {
   ): Promise<void> {
     const { clock } = this.#parts;
     const fields = changedFields(describe(row), describe(next));
-    const updated = Object.keys(fields.after).length > 0 ? [entry(actor, 'bucket.update', row, fields, clock)] : [];
-    const rotation = rotated ? [entry(actor, 'bucket.rotate-credentials', row, {}, clock)] : [];
-    await recordAudit(tx, [...updated, ...rotation]);
+    if (Object.keys(fields.after).length > 0)
+      await record(tx, clock, actor, { action: 'bucket.update', ...aboutBucket(row), ...fields });
+    if (rotated) await record(tx, clock, actor, { action: 'bucket.rotate-credentials', ...aboutBucket(row) });
   }
 }
 
@@ -201,16 +187,6 @@ function describe({
 }: Pick<BucketRow, 'name' | 'provider' | 'config'>): Record<string, unknown> {
   const { accessKeyIdEnd: _, ...place } = config;
   return { name, provider, ...place };
-}
-
-function entry(
-  actor: Actor,
-  action: Extract<AuditAction, `bucket.${string}`>,
-  { id, organizationId }: Pick<BucketRow, 'id' | 'organizationId'>,
-  states: { before?: unknown; after?: unknown },
-  clock: Clock,
-) {
-  return auditEntry(actor, { action, resource: { type: 'bucket', id }, place: { organizationId }, ...states }, clock);
 }
 
 function assertChangeable(row: BucketRow, { asS3 }: { asS3: boolean }): void {

@@ -8,13 +8,13 @@ import {
   listShares,
   lockBucket,
   type Queryable,
-  recordAudit,
   teamUse,
   upsertShare,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, isId, type TeamId } from '@carcosa/kernel';
 import type { Actor } from '../access/actor.ts';
-import { auditEntry } from '../audit/audit-entry.ts';
+import { record } from '../audit/record.ts';
+import { aboutBucket } from './about-bucket.ts';
 import { assertBucketControl, knownBucket } from './bucket-decision.ts';
 import { toBucket } from './bucket-view.ts';
 
@@ -44,20 +44,9 @@ export class BucketSharing {
       const team = await holdShareableTeam(tx, teamId, row);
       if (access === 'read-only') await this.#assertNotUsed(tx, row, team, { writing: true });
       await upsertShare(tx, { bucketId: row.id, teamId: team, access });
-      const before = shareOf(shares, team);
-      await recordAudit(tx, [
-        auditEntry(
-          actor,
-          {
-            action: 'bucket.share',
-            resource: { type: 'bucket', id: row.id },
-            place: row,
-            ...(before ? { before: { teamId, access: before.access } } : {}),
-            after: { teamId, access },
-          },
-          clock,
-        ),
-      ]);
+      const before = shareOf(shares, team)?.access;
+      const states = { ...(before ? { before: { teamId, access: before } } : {}), after: { teamId, access } };
+      await record(tx, clock, actor, { action: 'bucket.share', ...aboutBucket(row), ...states });
       return await view(tx, actor, row);
     });
   }
@@ -71,18 +60,8 @@ export class BucketSharing {
       if (!share) throw new CarcosaError('not_found');
       await this.#assertNotUsed(tx, row, share.teamId, { writing: false });
       await deleteShare(tx, row.id, share.teamId);
-      await recordAudit(tx, [
-        auditEntry(
-          actor,
-          {
-            action: 'bucket.unshare',
-            resource: { type: 'bucket', id: row.id },
-            place: row,
-            before: { teamId, access: share.access },
-          },
-          clock,
-        ),
-      ]);
+      const before = { teamId, access: share.access };
+      await record(tx, clock, actor, { action: 'bucket.unshare', ...aboutBucket(row), before });
       return await view(tx, actor, row);
     });
   }

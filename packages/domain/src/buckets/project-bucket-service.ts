@@ -7,13 +7,12 @@ import {
   lockProject,
   projectUse,
   type Queryable,
-  recordAudit,
   setDefaultBucket,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, isId, type ProjectId } from '@carcosa/kernel';
 import type { Access } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
-import { auditEntry } from '../audit/audit-entry.ts';
+import { record } from '../audit/record.ts';
 import type { TeamBuckets } from './team-buckets.ts';
 
 export interface ProjectBucketServiceParts {
@@ -109,7 +108,7 @@ export class ProjectBucketService {
     const place = { organizationId: project.organizationId, projectId: id };
     const before = { bucketId: project.bucketId };
     const event = { action, resource: { type: 'project', id }, place, before, after: change } as const;
-    await recordAudit(tx, [auditEntry(actor, event, this.#parts.clock)]);
+    await record(tx, this.#parts.clock, actor, event);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CollectResult } from '@carcosa/contracts';
+import { deleteExpiredSessions } from '@carcosa/database';
 import { type ObjectRemovalParts, removeDueObjects } from '../files/object-removal.ts';
 import type { IdempotencyService } from '../idempotency/service.ts';
 import type { UploadCollector } from '../uploads/upload-collector.ts';
@@ -21,6 +22,7 @@ export class GarbageService {
     const uploads = await this.#parts.uploads.collect();
     const objects = await removeDueObjects(this.#parts, signal ? { signal } : {});
     await this.#parts.idempotency.collect();
+    await deleteExpiredSessions(this.#parts.db, new Date(this.#parts.clock.now()));
     return { uploads, objects };
   }
 }

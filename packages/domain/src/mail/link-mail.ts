@@ -3,6 +3,12 @@ import { CarcosaError, type Clock, type Logger, toIsoString } from '@carcosa/ker
 import type { Actor } from '../access/actor.ts';
 import type { Mail, Mailer } from './mailer.ts';
 
+/** Most mails of this program that one address gets in an hour, however many ask for them: nobody's mailbox is to be flooded by us. */
+const MAX_AN_HOUR = 10;
+const HOUR_MS = 3_600_000;
+/** Most addresses that are counted; those that got mail longest ago are forgotten first. */
+const MAX_COUNTED = 10_000;
+
 /** Most links that are kept for an administrator: an attacker may ask for many. */
 const MAX_PENDING = 500;
 
@@ -30,6 +36,8 @@ export interface Link {
 export class LinkMail {
   readonly #parts: LinkMailParts;
   #pending: PendingLink[] = [];
+  /** When each address got mail in the last hour; milliseconds since the epoch. */
+  readonly #sent = new Map<string, number[]>();
   readonly #underWay = new Set<Promise<void>>();
 
   constructor(parts: LinkMailParts) {
@@ -66,11 +74,26 @@ export class LinkMail {
   }
 
   #deliver(mailer: Mailer, mail: Mail): void {
+    if (!this.#mayGet(mail.to)) return;
     const sending = mailer
       .send(mail)
       .catch((error: unknown) => this.#parts.logger.error({ err: error }, 'a mail could not be sent'))
       .finally(() => this.#underWay.delete(sending));
     this.#underWay.add(sending);
+  }
+
+  #mayGet(address: string): boolean {
+    const now = this.#parts.clock.now();
+    const times = (this.#sent.get(address) ?? []).filter((time) => time > now - HOUR_MS);
+    if (times.length >= MAX_AN_HOUR) {
+      this.#parts.logger.warn({}, 'a mail was not sent: its address has had as many in this hour as it may');
+      return false;
+    }
+    this.#sent.delete(address);
+    this.#sent.set(address, [...times, now]);
+    const [oldest] = this.#sent.keys();
+    if (this.#sent.size > MAX_COUNTED && oldest !== undefined) this.#sent.delete(oldest);
+    return true;
   }
 
   #keep({ kind, email, url, expiresIn }: Link): void {

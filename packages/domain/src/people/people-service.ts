@@ -55,7 +55,11 @@ export class PeopleService {
 
   /** @throws CarcosaError `invalid_code`, `second_step_expired`, `second_step_locked` */
   async secondStep(visitor: Visitor, input: SecondStepBody): Promise<LoggedIn> {
-    return await this.#parts.sessions.begin(visitor, await this.#parts.library.secondStep(input, visitor));
+    const { library, sessions } = this.#parts;
+    const sessionToken = await library.secondStep(input, visitor);
+    return input.code === undefined
+      ? await sessions.begin(visitor, sessionToken)
+      : await sessions.beginByCode(visitor, sessionToken, input.code);
   }
 
   /**

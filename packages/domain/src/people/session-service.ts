@@ -8,9 +8,20 @@ import {
   findUser,
   listMemberships,
   listSessions,
+  noteCodeUse,
   type Queryable,
+  type SessionRow,
 } from '@carcosa/database';
-import { CarcosaError, type Clock, isId, type SessionId, toIsoString, type UserId } from '@carcosa/kernel';
+import {
+  CarcosaError,
+  type Clock,
+  isId,
+  type Random,
+  randomToken,
+  type SessionId,
+  toIsoString,
+  type UserId,
+} from '@carcosa/kernel';
 import type { Actor, UserActor } from '../access/actor.ts';
 import { record } from '../audit/record.ts';
 import { ACCESS_TOKEN_SECONDS, type AccessTokens } from './access-tokens.ts';
@@ -19,10 +30,14 @@ import type { SessionCache } from './session-cache.ts';
 import { toUser } from './user-view.ts';
 import { known, person, type Visitor } from './visitor.ts';
 
+/** Milliseconds in which a code of an authenticator is right: its own thirty seconds, and those before and after. */
+const CODE_MS = 90_000;
+
 export interface SessionServiceParts {
   db: Queryable;
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   clock: Clock;
+  random: Random;
   accessTokens: AccessTokens;
   refreshTokens: RefreshTokens;
   sessionCache: SessionCache;
@@ -55,6 +70,17 @@ export class SessionService {
       return await this.#parts.refreshTokens.issue(tx, session.id);
     });
     return await this.#loggedIn({ userId: session.userId, sessionId: session.id, refreshToken });
+  }
+
+  /**
+   * As {@link begin}, after a code of an authenticator, which serves once (RFC 6238, 5.2).
+   * @throws CarcosaError `invalid_code` for one that was used before: the session ends with it
+   */
+  async beginByCode(visitor: Visitor, sessionToken: string, code: string): Promise<LoggedIn> {
+    const session = await findSessionByToken(this.#parts.db, sessionToken);
+    if (!session) throw new CarcosaError('unauthenticated');
+    if (!(await this.#useCode(session, code))) throw new CarcosaError('invalid_code');
+    return await this.begin(visitor, sessionToken);
   }
 
   /** @throws CarcosaError `unauthenticated`; see {@link RefreshTokens.rotate} */
@@ -127,6 +153,17 @@ export class SessionService {
   async forget(userId: UserId): Promise<void> {
     await announcePerson(this.#parts.db, userId);
     this.#parts.sessionCache.invalidate(userId);
+  }
+
+  async #useCode({ id: sessionId, userId }: SessionRow, code: string): Promise<boolean> {
+    const now = this.#parts.clock.now();
+    const times = { now: new Date(now), until: new Date(now + CODE_MS) };
+    return await this.#parts.transaction(async (tx) => {
+      const id = randomToken(this.#parts.random, 24);
+      const isFirst = await noteCodeUse(tx, { userId, code, id, ...times });
+      if (!isFirst) await deleteSession(tx, userId, sessionId);
+      return isFirst;
+    });
   }
 
   #actorOf(sessionId: SessionId, userId: UserId): UserActor | Promise<UserActor> {

@@ -44,7 +44,7 @@ export class TwoFactorService {
     const done = await this.#parts.library.call(({ api }) =>
       api.verifyTOTP({ body: { code }, headers, returnHeaders: true }),
     );
-    return await this.#switched(actor, done.headers, 'user.enable-two-factor');
+    return await this.#switched(actor, done.headers, 'user.enable-two-factor', code);
   }
 
   /** A password is enough again. Begins a new session in the place of the one that asks. */
@@ -71,13 +71,16 @@ export class TwoFactorService {
   }
 
   /** The library puts a new session in the place of the one that changed what its person needs to log in. */
-  async #switched(actor: Actor, headers: Headers, action: TwoFactorAction): Promise<LoggedIn> {
+  async #switched(actor: Actor, headers: Headers, action: TwoFactorAction, code?: string): Promise<LoggedIn> {
     const sessionToken = sessionTokenOf(headers);
     // A code that is right while the factor counts already changes nothing.
     if (sessionToken === undefined) throw new CarcosaError('conflict');
     await this.#record(actor, action);
     await this.#parts.sessions.forget(person(actor).id);
-    return await this.#parts.sessions.begin(actor, sessionToken);
+    const { sessions } = this.#parts;
+    return code === undefined
+      ? await sessions.begin(actor, sessionToken)
+      : await sessions.beginByCode(actor, sessionToken, code);
   }
 
   async #record(actor: Actor, action: TwoFactorAction): Promise<void> {

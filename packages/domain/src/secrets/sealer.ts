@@ -99,7 +99,7 @@ function unreadable(keyId: string, { kind }: SecretOwner): CarcosaError {
   });
 }
 
-/** Loaded when the first secret is touched: compiling it takes some 20 ms and 10 MB. */
+/** Loaded when the first secret is touched: it costs some 70 ms and 20 MB. */
 async function loadSodium() {
   const { default: sodium } = await import('libsodium-wrappers');
   await sodium.ready;

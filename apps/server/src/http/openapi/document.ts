@@ -56,12 +56,23 @@ export function openApiDocument(
     paths,
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'Authorization: Bearer sk_…' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'an API key, or an access token of somebody who is logged in',
+        },
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+        cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'carcosa_access',
+          description:
+            'set by logging in; `__Host-carcosa_access` under https. Changes must come from a page of this server.',
+        },
       },
       schemas: { Error: jsonSchema(ErrorBody, 'output') },
     },
-    security: [{ bearer: [] }, { apiKey: [] }],
+    security: [{ bearer: [] }, { apiKey: [] }, { cookie: [] }],
   };
 }
 
@@ -80,10 +91,15 @@ function operation({ method, url, access, limit, schema }: DocumentedRoute): Jso
     ],
     ...requestBody(schema),
     responses: responses(method, schema.response),
-    ...(access === 'public' ? { security: [] } : {}),
+    ...securityOf(access),
     'x-carcosa-access': access,
     'x-carcosa-limit': limit,
   };
+}
+
+function securityOf(access: RouteAccess): Json {
+  if (access === 'public') return { security: [] };
+  return access === 'login' || access === 'server-admin' ? { security: [{ bearer: [] }, { cookie: [] }] } : {};
 }
 
 function needsOf(access: RouteAccess): string | undefined {

@@ -17,6 +17,8 @@ import type { Routes } from '../types.ts';
 const params = z.object({ id: z.string() });
 const tags = ['buckets'];
 const config = { login: true } as const;
+/** Many requests to the provider for one of ours. */
+const examining = { login: true, limit: 'expensive' } as const;
 
 export const bucketRoutes: Routes = (app, { buckets, bucketSharing, bucketExaminer, clock }) => {
   app.get(
@@ -122,7 +124,7 @@ export const bucketRoutes: Routes = (app, { buckets, bucketSharing, bucketExamin
   app.post(
     '/api/v1/buckets/:id/test',
     {
-      config,
+      config: examining,
       schema: {
         tags,
         summary: 'Try what the bucket lets Carcosa do, and say what is missing',
@@ -137,7 +139,7 @@ export const bucketRoutes: Routes = (app, { buckets, bucketSharing, bucketExamin
   app.post(
     '/api/v1/buckets/:id/fix-cors',
     {
-      config,
+      config: examining,
       schema: {
         tags,
         summary: 'Add the CORS rule that uploads from browsers need',

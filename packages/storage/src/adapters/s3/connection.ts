@@ -1,4 +1,6 @@
+import { pipeline, Readable, Transform } from 'node:stream';
 import type * as Sdk from '@aws-sdk/client-s3';
+import { CarcosaError } from '@carcosa/kernel';
 import type { ResolvedS3Config } from './config.ts';
 
 /** Makes the SDK's client for one bucket, set up for servers that are not AWS's too. */
@@ -26,6 +28,7 @@ export function connect(sdk: typeof Sdk, config: ResolvedS3Config, endpoint: str
     ...(config.credentials ? { credentials: config.credentials } : {}),
   });
   trustContentMd5(client);
+  if (config.guard) boundAnswers(client);
   return client;
 }
 
@@ -39,4 +42,36 @@ function trustContentMd5(client: Sdk.S3Client): void {
     },
     { step: 'build', name: 'trustContentMd5', priority: 'low' },
   );
+}
+
+/** Most bytes of an answer that is no object: several times what the longest list takes. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** Answers that the SDK reads whole end when they are too long: who names the endpoint may also have written what answers there. */
+function boundAnswers(client: Sdk.S3Client): void {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const result = await next(args);
+        const response = result.response as { statusCode?: number; body?: unknown };
+        const isObject = commandName === 'GetObjectCommand' && (response.statusCode ?? 500) < 300;
+        if (!isObject && response.body instanceof Readable) response.body = bounded(response.body);
+        return result;
+      },
+    { step: 'deserialize', name: 'boundAnswers', priority: 'low' },
+  );
+}
+
+function bounded(body: Readable): Readable {
+  let length = 0;
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      length += chunk.length;
+      const tooLong = length > MAX_ANSWER_BYTES;
+      const message = 'The bucket answers with more than an S3 provider does: check its endpoint.';
+      done(tooLong ? new CarcosaError('storage_misconfigured', { message }) : null, chunk);
+    },
+  });
+  // Whoever reads what was counted learns of each failure there.
+  return pipeline(body, counted, () => {});
 }

@@ -99,7 +99,9 @@ class Probe {
     const get = await attempt('get', ['s3:GetObject'], async () => {
       // Of what is not there, a provider says so to who may read.
       if (!this.#mayPut) return void (await api.get(`${key}-absent`).catch(isGone));
-      const { body } = await api.get(key);
+      const { body, size } = await api.get(key);
+      // What is longer is not read to its end, whoever sends it.
+      if (size !== content.bytes.length) body.destroy(new Error('other bytes came back than were put'));
       if (!(await buffer(body)).equals(content.bytes)) throw new Error('other bytes came back than were put');
     });
     const remove = await attempt('delete', ['s3:DeleteObject'], () => api.delete(key));

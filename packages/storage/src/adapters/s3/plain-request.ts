@@ -29,9 +29,9 @@ export async function plainRequest(
       sent.once('timeout', () => sent.destroy(new Error('no answer in time')));
       sent.once('error', reject);
       sent.once('response', (answer) => {
-        answer.once('error', reject);
-        answer.once('end', () => resolve({ status: answer.statusCode ?? 0, headers: joined(answer.headers) }));
-        answer.resume();
+        resolve({ status: answer.statusCode ?? 0, headers: joined(answer.headers) });
+        // However long the rest may be, nobody reads it.
+        answer.destroy();
       });
       sent.end(body);
     });
