@@ -50,6 +50,9 @@ const ROUTES = [
   'HEAD /api/v1/tus/{}',
   'PATCH /api/v1/tus/{}',
   'DELETE /api/v1/tus/{}',
+  'GET /api/v1/audit-logs',
+  'GET /api/v1/audit-logs/export',
+  'GET /api/v1/audit-logs/verify',
   'GET /f/{}',
 ];
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const db: Queryable = database.pool;
   const apiKeys = new ApiKeyService({ db, clock, random: systemRandom, ids });
   const work = <Result>(run: (tx: Queryable) => Promise<Result>) => transaction(database.pool, run);
-  const provisioning = new ProvisioningService({ transaction: work, ids, apiKeys });
+  const provisioning = new ProvisioningService({ transaction: work, ids, clock, apiKeys });
   const defaults = await provisioning.ensureDefaults({ name: 'local', provider: 'local', config: {} }, null);
   projectId = defaults.projectId;
   key = defaults.apiKey ?? '';

@@ -25,7 +25,7 @@ beforeAll(async () => {
   database = await createTestDatabase({ kind: 'embedded' });
   const apiKeys = new ApiKeyService({ db: database.pool, clock: new ManualClock(), random: systemRandom, ids });
   const run = <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(database.pool, work);
-  const provisioning = new ProvisioningService({ transaction: run, ids, apiKeys });
+  const provisioning = new ProvisioningService({ transaction: run, ids, clock: new ManualClock(), apiKeys });
   projectId = (await provisioning.ensureDefaults({ name: 'local', provider: 'local', config: {} }, null)).projectId;
 });
 afterAll(() => database.close());

@@ -20,7 +20,10 @@ describe('a first start', () => {
   const bucket = { name: 'local', provider: 'local' as const, config: {} };
   const run = <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(database.pool, work);
   const provision = (heldKey: string | null, wanted: Parameters<ProvisioningService['ensureDefaults']>[0] = bucket) =>
-    new ProvisioningService({ transaction: run, ids, apiKeys: keys }).ensureDefaults(wanted, heldKey);
+    new ProvisioningService({ transaction: run, ids, clock: new ManualClock(), apiKeys: keys }).ensureDefaults(
+      wanted,
+      heldKey,
+    );
 
   it('makes one of each, however many nodes start at once, and a key for each of them', async () => {
     const made = await Promise.all(Array.from({ length: 5 }, () => provision(null)));
@@ -30,6 +33,13 @@ describe('a first start', () => {
       'select (select count(*)::int from organizations) o, (select count(*)::int from teams) t, (select count(*)::int from buckets) b, (select count(*)::int from projects) p',
     );
     expect(rows).toEqual([{ o: 1, t: 1, b: 1, p: 1 }]);
+    const recorded = await database.pool.query(
+      'select action, count(*)::int as times from audit_entries group by action order by action',
+    );
+    expect(recorded.rows).toEqual([
+      { action: 'api-key.create', times: 5 },
+      ...['bucket', 'organization', 'project', 'team'].map((each) => ({ action: `${each}.create`, times: 1 })),
+    ]);
   });
 
   it('gives the key all 17 permissions, and the project public files', async () => {

@@ -7,11 +7,22 @@ import {
   insertTeam,
   lockProvisioning,
   type Queryable,
+  recordAudit,
   setProjectBucket,
   upsertBucket,
 } from '@carcosa/database';
-import { type BucketId, type IdGenerator, isCarcosaError, type OrganizationId, type ProjectId } from '@carcosa/kernel';
+import {
+  type BucketId,
+  type Clock,
+  type IdGenerator,
+  isCarcosaError,
+  type OrganizationId,
+  type ProjectId,
+} from '@carcosa/kernel';
+import { SYSTEM } from '../access/actor.ts';
 import type { ApiKeyService } from '../api-keys/service.ts';
+import { auditEntry } from '../audit/audit-entry.ts';
+import { record } from '../audit/record.ts';
 
 /** The slug of the organization, team and project of a first start. */
 export const DEFAULT_SLUG = 'default';
@@ -32,6 +43,7 @@ export interface Provisioned {
 export interface ProvisioningParts {
   transaction: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
   ids: IdGenerator;
+  clock: Clock;
   apiKeys: ApiKeyService;
 }
 
@@ -54,7 +66,16 @@ export class ProvisioningService {
       if (await this.#opens(heldKey, project.projectId)) return { ...project, apiKey: null };
       // A developer at home is never slowed.
       const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
-      return { ...project, apiKey: (await this.#parts.apiKeys.create(key, tx)).token };
+      const made = await this.#parts.apiKeys.create(key, tx);
+      await record(tx, this.#parts.clock, SYSTEM, {
+        ...{
+          action: 'api-key.create',
+          resource: { type: 'api-key', id: made.id },
+          place: { projectId: key.projectId },
+        },
+        after: { name: key.label, permissions: key.permissions, limitFactor: key.limitFactor },
+      });
+      return { ...project, apiKey: made.token };
     });
   }
 
@@ -67,7 +88,7 @@ export class ProvisioningService {
   }
 
   async #create(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId }> {
-    const { ids } = this.#parts;
+    const { ids, clock } = this.#parts;
     const organizationId = ids.next('organization');
     const teamId = ids.next('team');
     const projectId = ids.next('project');
@@ -86,6 +107,12 @@ export class ProvisioningService {
       slug: DEFAULT_SLUG,
       settings,
     });
+    const made = { organization: organizationId, team: teamId, bucket: bucketId, project: projectId };
+    const entries = (Object.entries(made) as [keyof typeof made, string][]).map(([type, id]) => {
+      const event = { resource: { type, id }, place: { organizationId }, after: { slug: DEFAULT_SLUG } };
+      return auditEntry(SYSTEM, { ...event, action: `${type}.create` }, clock);
+    });
+    await recordAudit(tx, entries);
     return { projectId, bucketId };
   }
 

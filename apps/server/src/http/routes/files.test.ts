@@ -33,7 +33,7 @@ beforeAll(async () => {
   const db: Queryable = database.pool;
   const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(database.pool, work);
   const apiKeys = new ApiKeyService({ db, clock, random: systemRandom, ids });
-  const provisioning = new ProvisioningService({ transaction: inTransaction, ids, apiKeys });
+  const provisioning = new ProvisioningService({ transaction: inTransaction, ids, clock, apiKeys });
   const defaults = await provisioning.ensureDefaults({ name: 'local', provider: 'local', config: {} }, null);
   projectId = defaults.projectId;
   keyWith = async (permissions) =>
