@@ -5,6 +5,7 @@ import { storageKey } from '@carcosa/storage';
 import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
 import { type Grant, mayPlace, placeRefused } from '../access/grant.ts';
+import { assertSize } from './file-rules.ts';
 import type { UploadProjects, UploadTenant, UploadTenants } from './upload-project.ts';
 
 /** An upload that nothing was added to for so long ends; each request that adds to it extends it. */
@@ -39,6 +40,7 @@ export async function draftUpload(
   const projectId = projectOf(actor, input.projectId);
   const grant = await parts.access.authorize(actor, 'files:write', projectId);
   const project = await parts.projects.uploadProject(projectId);
+  assertSize(project.rules, input.size);
   const tenant = await tenantOf(parts.tenants, grant, input.tenantId);
   const objectId = parts.ids.next('object');
   const path = input.path ?? pathOfItsOwn(grant, objectId, input.fileName);
