@@ -57,9 +57,7 @@ export class PeopleService {
   async secondStep(visitor: Visitor, input: SecondStepBody): Promise<LoggedIn> {
     const { library, sessions } = this.#parts;
     const sessionToken = await library.secondStep(input, visitor);
-    return input.code === undefined
-      ? await sessions.begin(visitor, sessionToken)
-      : await sessions.beginByCode(visitor, sessionToken, input.code);
+    return await sessions.beginByCode(visitor, sessionToken, input.code ?? input.recoveryCode ?? '');
   }
 
   /**
