@@ -12,6 +12,7 @@ import {
   type Notifications,
   PartAddresses,
   ProjectFactsCache,
+  Quotas,
   TenantFactsCache,
   UploadCollector,
   UploadCompletion,
@@ -82,7 +83,17 @@ export class UploadWorld {
     };
     const leases = new UploadLeases({ ...common, notifications: this.#notifications() });
     const completion = new UploadCompletion({ ...common, projects });
-    const uploads = new UploadService({ ...common, projects, leases, completion });
+    const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(this.database.pool, work);
+    const facts = new ProjectFactsCache({ db, clock });
+    const quotas = new Quotas({ transaction: inTransaction, projects: facts, tenants: common.tenants, clock });
+    const uploads = new UploadService({
+      ...common,
+      transaction: inTransaction,
+      quotas,
+      projects,
+      leases,
+      completion,
+    });
     const direct = new DirectUploadService({
       ...common,
       projects,
