@@ -25,10 +25,10 @@ import {
   ProjectFactsCache,
   ProjectService,
   ProvisioningService,
-  RefusalLog,
-  Sealer,
   QuotaService,
   Quotas,
+  RefusalLog,
+  Sealer,
   ServingService,
   TeamBuckets,
   TenantFactsCache,
@@ -222,15 +222,12 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
       ...bucketParts,
       sealer,
-    },
-    /** Ends what holds connections and files. Requests must have ended before. */
-    async close(): Promise<void> {
-      await refusals.close();
       quotaSettings,
       egress,
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
+      await refusals.close();
       await egress.close();
       await uploadParts.leases.close();
       await people.linkMail.drain();

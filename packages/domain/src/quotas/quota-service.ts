@@ -113,14 +113,12 @@ export class QuotaService {
 
   async setProject(actor: Actor, id: string, quotas: Quotas): Promise<QuotaReport> {
     const scope = projectScope(id);
-    if (!isServerAdministrator(actor)) {
-      const { organizationId } = await this.#find(this.#parts.db, scope);
-      // Those of a project that one may not even see are not there.
-      await this.#parts.access.authorize(actor, 'projects:read', scope.id);
-      if (actor.type !== 'user')
-        throw new CarcosaError('forbidden', { message: 'An owner or admin of the organization sets these.' });
-      authorizeOrganization(actor, 'manage', organizationId);
-    }
+    // Those of a project that one may not even see are not there.
+    await this.#parts.access.authorizeWhole(actor, 'projects:write', scope.id);
+    const { organizationId } = await this.#find(this.#parts.db, scope);
+    // Whoever runs the server may do it with the key that its first start made, for that key's own project.
+    if (actor.type === 'user') authorizeOrganization(actor, 'manage', organizationId);
+    else assertServerAdministrator(actor);
     return await this.#set(actor, scope, { quotas });
   }
 
