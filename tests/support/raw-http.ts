@@ -17,6 +17,8 @@ export interface RawConnection {
   write(bytes: string | Uint8Array): Promise<void>;
   /** The next response; rejects when the connection ends first or `ms` milliseconds pass. */
   response(ms?: number, options?: { head?: boolean }): Promise<RawResponse>;
+  /** The first line that came and was not taken by `response` yet, without its end: interim responses are seen here too. */
+  firstLine(ms?: number): Promise<string>;
   /** Half-close: we have said all. */
   end(): void;
   /** Drops the connection at once, without a goodbye. */
@@ -69,9 +71,20 @@ export async function rawConnect(url: string): Promise<RawConnection> {
       });
     }
   };
+  const line = async (): Promise<string> => {
+    for (;;) {
+      const end = received.indexOf('\r\n');
+      if (end >= 0) return received.subarray(0, end).toString('latin1');
+      if (isClosed) throw new Error('the server hung up');
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
   return {
     write: (bytes) => write(socket, bytes),
     response: (ms = DEFAULT_WAIT_MS, options = {}) => within(ms, 'a response', next(options)),
+    firstLine: (ms = DEFAULT_WAIT_MS) => within(ms, 'a line', line()),
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
     pause: () => void socket.pause(),

@@ -12,6 +12,7 @@ import {
   type UploadProjects,
   UploadService,
   type UploadTenants,
+  WholeUploads,
 } from '@carcosa/domain';
 import type { Clock, IdGenerator, Logger, Random } from '@carcosa/kernel';
 
@@ -40,7 +41,8 @@ export interface UploadParts {
 export function composeUploads(parts: UploadParts) {
   const leases = new UploadLeases(parts);
   const completion = new UploadCompletion(parts);
-  const uploads = new UploadService({ ...parts, leases, completion });
+  const wholes = new WholeUploads({ ...parts, completion });
+  const uploads = new UploadService({ ...parts, leases, completion, wholes });
   const addresses = new PartAddresses({ ...parts, secret: Buffer.from(parts.secret) });
   const directUploads = new DirectUploadService({ ...parts, uploads, leases, completion, addresses });
   const uploadCollector = new UploadCollector(parts);

@@ -4,6 +4,10 @@ import { type BucketId, CarcosaError, isCarcosaError } from '@carcosa/kernel';
 
 /** How long a component may take before it counts as down, in milliseconds. */
 const PATIENCE_MS = 3_000;
+/** The same for the question whether we are ready: load balancers commonly wait a second for its answer. */
+const READY_PATIENCE_MS = 800;
+/** An answer of the database is good for so many milliseconds: however many ask, it is asked no more often. */
+const READY_FOR_MS = 1_000;
 
 export interface ComponentHealth {
   status: 'up' | 'down';
@@ -24,6 +28,8 @@ export class HealthService {
   readonly #stores: StoreRegistry;
   #bucket: BucketId | undefined;
   #ready = false;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  #asking: Promise<boolean> | null = null;
 
   constructor(parts: { db: Queryable; stores: StoreRegistry }) {
     this.#db = parts.db;
@@ -33,6 +39,24 @@ export class HealthService {
   /** From the end of the start until the beginning of the stop. */
   get isReady(): boolean {
     return this.#ready;
+  }
+
+  /** Whether requests can be served now: also the database answers, or did so a moment ago. */
+  async serves(): Promise<boolean> {
+    if (!this.#ready) return false;
+    if (performance.now() - this.#answeredAt < READY_FOR_MS) return true;
+    this.#asking ??= this.#askDatabase().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  async #askDatabase(): Promise<boolean> {
+    const { status } = await timed(async () => {
+      await this.#db.query('select 1');
+    }, READY_PATIENCE_MS);
+    if (status === 'up') this.#answeredAt = performance.now();
+    return status === 'up';
   }
 
   setReady(ready: boolean): void {
@@ -63,12 +87,12 @@ export class HealthService {
   }
 }
 
-async function timed(check: () => Promise<void>): Promise<ComponentHealth> {
+async function timed(check: () => Promise<void>, patience = PATIENCE_MS): Promise<ComponentHealth> {
   const begun = performance.now();
   const latency = (): number => Math.round((performance.now() - begun) * 10) / 10;
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new CarcosaError('request_timeout')), PATIENCE_MS);
+    timer = setTimeout(() => reject(new CarcosaError('request_timeout')), patience);
   });
   try {
     await Promise.race([check(), tooLate]);

@@ -44,6 +44,8 @@ export type UploadId = Id<'upload'>;
 
 // Crockford's base 32 in lower case: sorts as the number does, has no look-alikes, is safe in URLs and file names.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+/** All pairs of letters, by ten bits. */
+const PAIRS = Array.from({ length: 1024 }, (_, bits) => `${ALPHABET[bits >> 5]}${ALPHABET[bits & 31]}`);
 const TIME_LENGTH = 10;
 const RANDOM_LENGTH = 16;
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/;
@@ -52,6 +54,8 @@ const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/;
 export class IdGenerator {
   readonly #clock: Clock;
   readonly #random: Random;
+  #headTime = -1;
+  #lastHead = '';
 
   constructor(clock: Clock = systemClock, random: Random = systemRandom) {
     this.#clock = clock;
@@ -59,15 +63,27 @@ export class IdGenerator {
   }
 
   next<Kind extends IdKind>(kind: Kind): Id<Kind> {
-    let time = this.#clock.now();
+    const bytes = this.#random.bytes(RANDOM_LENGTH);
+    let tail = '';
+    for (let i = 0; i < RANDOM_LENGTH; i += 2) {
+      tail += PAIRS[(((bytes[i] as number) & 31) << 5) | ((bytes[i + 1] as number) & 31)];
+    }
+    return `${ID_PREFIXES[kind]}_${this.#head()}${tail}` as Id<Kind>;
+  }
+
+  /** The time; every request makes ids, many of them in one millisecond. */
+  #head(): string {
+    const now = this.#clock.now();
+    if (now === this.#headTime) return this.#lastHead;
     let head = '';
+    let time = now;
     for (let i = 0; i < TIME_LENGTH; i++) {
       head = ALPHABET[time % 32] + head;
       time = Math.floor(time / 32);
     }
-    let tail = '';
-    for (const byte of this.#random.bytes(RANDOM_LENGTH)) tail += ALPHABET[byte & 31];
-    return `${ID_PREFIXES[kind]}_${head}${tail}` as Id<Kind>;
+    this.#headTime = now;
+    this.#lastHead = head;
+    return head;
   }
 }
 

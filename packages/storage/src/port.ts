@@ -19,6 +19,8 @@ export interface ObjectStore {
   readonly files?: FilesCapability;
   /** Says what the bucket lets us do, by trying. Every adapter has it; what only stands in front of one may not. */
   readonly diagnosis?: DiagnosisCapability;
+  /** Stores small contents in one step; absent where that saves nothing. */
+  readonly whole?: WholeCapability;
 
   /**
    * Begins an object under `uploadId`. Nothing under `key` counts before {@link StagedObject.commit}, though a provider may show bytes
@@ -163,6 +165,19 @@ export interface CorsChange {
   message: string;
   /** The rule that was set or is needed, in the provider's words. */
   rule: unknown;
+}
+
+/** Contents that are wholly in memory need nothing staged. */
+export interface WholeCapability {
+  /** Most bytes of such a content. */
+  readonly maxSize: number;
+  /**
+   * Stores `content` under `key`, durable with its name when it resolves, and takes its memory. Never replaces anything. Until then,
+   * and after a crash or failure, a part of it may lie under `key`: who calls has written down before that these bytes may have to
+   * be deleted.
+   * @throws CarcosaError `conflict` when something lies under `key`
+   */
+  put(key: string, content: Uint8Array): Promise<void>;
 }
 
 /** What is on this machine can be sent without a stream in between, or by a proxy in front of us. */

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Queryable } from '@carcosa/database';
-import { CarcosaError } from '@carcosa/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/database.ts';
-import { bodyOf, HeldBody, pattern, UploadWorld } from './support.ts';
+import { bodyOf, HeldBody, losing, pattern, UploadWorld } from './support.ts';
 
 const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -136,9 +134,8 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     const { uploads } = await world.node('a', lossy.db);
     const bytes = pattern(1000);
     const upload = await uploads.create(world.actor, { door: 'tus', path: 'x', size: bytes.length });
-    await expect(
-      uploads.write(world.actor, upload.id, { body: bodyOf(bytes), offset: 0, length: 1000 }),
-    ).rejects.toThrow('lost');
+    const first = await uploads.write(world.actor, upload.id, { body: bodyOf(bytes), offset: 0, length: 1000 });
+    expect(first.file).toMatchObject({ version: 1, sha256: sha256(bytes) });
     const again = await uploads.write(world.actor, upload.id, {
       body: bodyOf(Buffer.alloc(0)),
       offset: 1000,
@@ -171,6 +168,37 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     expect(await contentOf(done.file?.id ?? '')).toEqual(bytes);
   });
 
+  it.each([100, 3 * MIB])(
+    'completes a direct upload of %i bytes that is asked for again once the database is back',
+    async (size) => {
+      const gone = losing(world.database.pool, 'complete_uploads', 'before', 'save_upload_progress');
+      const a = await world.node('a', gone.db);
+      const bytes = pattern(size);
+      const { uploadId, url } = await a.direct.init(world.actor, { fileName: 'x', size, path: 'direct' });
+      const address = new URL(url ?? '');
+      await a.direct.receivePart(
+        {
+          uploadId,
+          partNumber: Number(address.pathname.split('/').at(-1)),
+          query: address.search.slice(1),
+          contentType: 'application/octet-stream',
+          length: size,
+        },
+        bodyOf(bytes),
+      );
+      await expect(a.direct.complete(world.actor, uploadId, undefined)).rejects.toThrow('lost');
+      // The bytes have their final name, and the lease was not released.
+      expect(await world.filesOnDisk()).toEqual([expect.stringMatching(/^objects/)]);
+      gone.stop();
+      await world.lapseLease(uploadId);
+      const b = await world.node('b');
+      const file = await b.direct.complete(world.actor, uploadId, undefined);
+      expect(file).toMatchObject({ path: 'direct', sha256: sha256(bytes), version: 1 });
+      expect(await contentOf(file.id)).toEqual(bytes);
+      expect((await a.direct.complete(world.actor, uploadId, undefined)).id).toBe(file.id);
+    },
+  );
+
   it('collects what expired, what was aborted and what died with its node, and nothing else', async () => {
     const { uploads, collector } = await world.node('a');
     const keep = await uploads.createAndWrite(
@@ -185,8 +213,8 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     await expect(
       dead.uploads.createAndWrite(
         world.actor,
-        { door: 'simple', path: 'dead', size: 5 },
-        { body: bodyOf(pattern(5)), length: 5 },
+        { door: 'simple', path: 'dead', size: null },
+        { body: bodyOf(pattern(5)), length: null },
       ),
     ).rejects.toThrow('lost');
     expect(await world.filesOnDisk()).toHaveLength(3);
@@ -240,29 +268,3 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     expect(file?.sha256).toBe(sha256(pattern(100)));
   });
 });
-
-/** A database that loses chosen statements: before they reach it, or their answer. */
-function losing(db: Queryable, text: string, when: 'before' | 'after', ...others: string[]) {
-  let armed = true;
-  const lost = () => new CarcosaError('database_unavailable', { message: 'the connection was lost' });
-  const query: Queryable['query'] = async (query, values) => {
-    const statement = typeof query === 'string' ? query : `${query.name} ${query.text}`;
-    const chosen = armed && [text, ...others].some((part) => statement.includes(part));
-    if (chosen && when === 'before') throw lost();
-    const result = await db.query(query as string, values);
-    if (chosen) {
-      armed = false;
-      throw lost();
-    }
-    return result as never;
-  };
-  return {
-    db: { query } as Queryable,
-    start: () => {
-      armed = true;
-    },
-    stop: () => {
-      armed = false;
-    },
-  };
-}

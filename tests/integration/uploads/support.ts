@@ -13,13 +13,15 @@ import {
   PartAddresses,
   ProjectFactsCache,
   Quotas,
+  removeDueObjects,
   TenantFactsCache,
   UploadCollector,
   UploadCompletion,
   UploadLeases,
   UploadService,
+  WholeUploads,
 } from '@carcosa/domain';
-import { IdGenerator, ManualClock, type ProjectId, silentLogger, systemRandom } from '@carcosa/kernel';
+import { CarcosaError, IdGenerator, ManualClock, type ProjectId, silentLogger, systemRandom } from '@carcosa/kernel';
 import { DiskWorkers, LocalObjectStore } from '@carcosa/storage/adapters/local';
 import type { ObjectStore } from '@carcosa/storage/port';
 import { apiKeyActor } from '../../support/actors.ts';
@@ -86,6 +88,7 @@ export class UploadWorld {
     const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(this.database.pool, work);
     const facts = new ProjectFactsCache({ db, clock });
     const quotas = new Quotas({ transaction: inTransaction, projects: facts, tenants: common.tenants, clock });
+    const wholes = new WholeUploads({ ...common, projects, completion });
     const uploads = new UploadService({
       ...common,
       transaction: inTransaction,
@@ -93,6 +96,7 @@ export class UploadWorld {
       projects,
       leases,
       completion,
+      wholes,
     });
     const direct = new DirectUploadService({
       ...common,
@@ -104,12 +108,14 @@ export class UploadWorld {
       hashLater: async () => {},
     });
     const collector = new UploadCollector(common);
+    /** What the garbage service does with objects. */
+    const removeObjects = () => removeDueObjects(common);
     this.#closers.push(async () => {
       await leases.close();
       await store.close();
       await workers.close();
     });
-    return { uploads, direct, collector, store, leases };
+    return { uploads, direct, collector, removeObjects, store, leases };
   }
 
   /** Every file below the bucket's directory, staged or not, relative to it. */
@@ -184,4 +190,30 @@ export function pattern(length: number, seed = 1): Buffer {
     bytes[index] = state >>> 24;
   }
   return bytes;
+}
+
+/** A database that loses chosen statements: before they reach it, or their answer. */
+export function losing(db: Queryable, text: string, when: 'before' | 'after', ...others: string[]) {
+  let armed = true;
+  const lost = () => new CarcosaError('database_unavailable', { message: 'the connection was lost' });
+  const query: Queryable['query'] = async (query, values) => {
+    const statement = typeof query === 'string' ? query : `${query.name} ${query.text}`;
+    const chosen = armed && [text, ...others].some((part) => statement.includes(part));
+    if (chosen && when === 'before') throw lost();
+    const result = await db.query(query as string, values);
+    if (chosen) {
+      armed = false;
+      throw lost();
+    }
+    return result as never;
+  };
+  return {
+    db: { query } as Queryable,
+    start: () => {
+      armed = true;
+    },
+    stop: () => {
+      armed = false;
+    },
+  };
 }

@@ -138,6 +138,13 @@ describe('who is slow is cut off', () => {
     connection.pause();
     await connection.write(get);
     await expect.poll(() => isCut, { timeout: 10_000 }).toBe(true);
+    // The system lets go of what was not read, too: otherwise it would keep offering it for minutes.
+    const isReset = (): Promise<boolean> =>
+      connection.write('').then(
+        () => connection.isClosed,
+        () => true,
+      );
+    await expect.poll(isReset, { timeout: 10_000 }).toBe(true);
   });
 
   it('before the first byte', async () => {

@@ -55,10 +55,10 @@ export class Listener {
       // Node's own answer would have no body.
       requireHostHeader: false,
     });
-    this.#server.on('request', (request, response) => {
-      (request.socket as TrackedSocket)[CURRENT] = response;
-      if (request.headers.host === undefined && request.httpVersion === '1.1') this.#malformed(request, response);
-      else this.#handler(request, response);
+    this.#server.on('request', (request, response) => this.#take(request, response));
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      continueWhenRead(request, response);
+      this.#take(request, response);
     });
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -104,6 +104,12 @@ export class Listener {
     if (cut.aborted) dropAll();
     await closed;
     clearInterval(sweep);
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    (request.socket as TrackedSocket)[CURRENT] = response;
+    if (request.headers.host === undefined && request.httpVersion === '1.1') this.#malformed(request, response);
+    else this.#handler(request, response);
   }
 
   #closeIdle(): void {
@@ -152,6 +158,23 @@ export class Listener {
   }
 }
 
+/**
+ * `Expect: 100-continue` (RFC 9110, section 10.1.1): the client is told to send its body when somebody begins to read it. Who is refused
+ * before that is not; then the connection ends with the answer, because nobody knows whether the body is on its way all the same.
+ */
+function continueWhenRead(request: IncomingMessage, response: ServerResponse): void {
+  response.shouldKeepAlive = false;
+  const read = request._read;
+  request._read = function (size) {
+    request._read = read;
+    if (!response.headersSent) {
+      response.shouldKeepAlive = true;
+      response.writeContinue();
+    }
+    read.call(this, size);
+  };
+}
+
 function clientErrorOf(code: string | undefined): CarcosaError {
   if (code === 'HPE_HEADER_OVERFLOW') return new CarcosaError('headers_too_large');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new CarcosaError('request_timeout');
@@ -171,5 +194,7 @@ function endIfClientIsIdle(socket: Socket, inactivityMs: number): void {
     socket.writableLength === 0 &&
     (response.req.complete || response.req.readableLength > 0);
   if (waitsForUs) socket.setTimeout(inactivityMs);
+  // Who does not read gets no goodbye: it would wait behind megabytes that the system keeps, and offers again for minutes.
+  else if (socket.writableLength > 0) socket.resetAndDestroy();
   else socket.destroy();
 }

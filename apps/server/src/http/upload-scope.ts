@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { App } from './types.ts';
 
 /** How long a sender whose body we do not want may go on, so that it gets to read why. */
@@ -9,18 +10,28 @@ export function uploadScope(app: App, register: (scope: App) => void): void {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.addHook('onResponse', (request, _reply, done) => {
-      if (!request.raw.complete) {
-        // Closing at once would reset the connection under an answer that the client has not read yet.
-        const timer = setTimeout(() => {
-          if (!request.raw.complete) request.raw.destroy();
-        }, LINGER_MS);
-        timer.unref();
-        request.raw.once('close', () => clearTimeout(timer));
-      }
+      dropBody(request.raw);
       done();
     });
     register(scope as unknown as App);
   });
+}
+
+/**
+ * Reads on past what nobody wants. A body that was paused when it was refused would hold its connection: the next request on it would
+ * never be read, and be cut off as idle. It may also be in memory to its end, so that it counts as complete, and hold it all the same.
+ */
+function dropBody(body: IncomingMessage): void {
+  body.unpipe();
+  body.removeAllListeners('data');
+  body.resume();
+  if (body.complete) return;
+  // Closing at once would reset the connection under an answer that the client has not read yet.
+  const timer = setTimeout(() => {
+    if (!body.complete) body.destroy();
+  }, LINGER_MS);
+  timer.unref();
+  body.once('close', () => clearTimeout(timer));
 }
 
 /** The declared length of a body in bytes; null for a chunked one. */

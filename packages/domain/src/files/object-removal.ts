@@ -72,7 +72,7 @@ async function removeOne(
       { error, objectId: deletion.id, attempts: deletion.attempts },
       'The bytes of an object could not be removed; it is tried again later',
     );
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** (deletion.attempts - 1), LONGEST_PAUSE_MS);
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, deletion.attempts - 1), LONGEST_PAUSE_MS);
     const reason = error instanceof Error ? error.message : String(error);
     await postponeObjectDeletion(db, deletion.id, { dueAt: clock.now() + pause, error: reason.slice(0, MAX_ERROR) });
     return false;

@@ -10,6 +10,8 @@ export type RequestedRanges = 'whole' | 'unsatisfiable' | readonly ByteRange[];
 /** More parts than any reader of documents or video asks for at once; what asks for more wants to cost us something. */
 const MAX_RANGES = 16;
 const MAX_HEADER = 1024;
+/** What players and download managers send: one range with both ends. */
+const PLAIN_RANGE = /^bytes=(\d{1,15})-(\d{1,15})$/;
 const RANGE_SET = /^bytes=(.*)$/i;
 const RANGE = /^(?:(\d+)-(\d*)|-(\d+))$/;
 
@@ -19,6 +21,12 @@ const RANGE = /^(?:(\d+)-(\d*)|-(\d+))$/;
  */
 export function requestedRanges(header: string | undefined, size: number): RequestedRanges {
   if (header === undefined || header.length > MAX_HEADER) return 'whole';
+  const plain = PLAIN_RANGE.exec(header);
+  if (plain) {
+    const range = rangeOf(Number(plain[1]), Number(plain[2]), size);
+    if (range === 'malformed') return 'whole';
+    return range === 'outside' ? 'unsatisfiable' : [range];
+  }
   const set = RANGE_SET.exec(header)?.[1];
   if (set === undefined) return 'whole';
   const ranges: ByteRange[] = [];
@@ -48,8 +56,10 @@ function parseRange(specification: string, size: number): ByteRange | 'malformed
     const length = Math.min(Number(suffix), size);
     return length === 0 ? 'outside' : { start: size - length, end: size - 1 };
   }
-  const start = Number(first);
-  const end = last ? Number(last) : Number.POSITIVE_INFINITY;
+  return rangeOf(Number(first), last ? Number(last) : Number.POSITIVE_INFINITY, size);
+}
+
+function rangeOf(start: number, end: number, size: number): ByteRange | 'malformed' | 'outside' {
   if (end < start) return 'malformed';
   return start >= size ? 'outside' : { start, end: Math.min(end, size - 1) };
 }

@@ -32,6 +32,8 @@ export class ServedFileCache {
   readonly #options: ServedFileCacheOptions;
   /** In the order of use: the first is the one that was not asked for longest. */
   readonly #files = new Map<string, Remembered>();
+  /** The key at the end of `#files`, if known. */
+  #latest: string | null = null;
   /** Look-ups under way, by key and version. One that was overtaken by a change is no longer in it and remembers nothing. */
   readonly #loading = new Map<string, Map<number | null, Promise<ServedFile | null>>>();
 
@@ -45,8 +47,12 @@ export class ServedFileCache {
     if (remembered && remembered.until > this.#options.clock.now()) {
       const file = remembered.contents.get(version);
       if (file) {
-        this.#files.delete(key);
-        this.#files.set(key, remembered);
+        // Whoever reads a file in pieces asks for it again and again: it stands at the end already.
+        if (this.#latest !== key) {
+          this.#files.delete(key);
+          this.#files.set(key, remembered);
+          this.#latest = key;
+        }
         return file;
       }
     }
@@ -112,6 +118,7 @@ export class ServedFileCache {
     }
     this.#files.delete(key);
     this.#files.set(key, remembered);
+    this.#latest = key;
     if (this.#files.size <= CACHE_SIZE) return;
     const [oldest] = this.#files.keys();
     if (oldest !== undefined) this.#files.delete(oldest);

@@ -26,7 +26,7 @@ import {
 import type { ObjectStat, ObjectStore, PresignCapability, StagedRef } from '@carcosa/storage/port';
 import type { Actor } from '../access/actor.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
-import { factsOfCommitted, hashObject, sniffObject } from './committed-content.ts';
+import { hashObject, sniffObject } from './committed-content.ts';
 import { agreeOnParts, type DirectPlan, directPlanOf, partPlace, planDirect } from './direct-plan.ts';
 import type { PartAddresses } from './part-addresses.ts';
 import { receive } from './upload-body.ts';
@@ -220,22 +220,12 @@ export class DirectUploadService {
       if (isCarcosaError(error, 'not_found')) return null;
       throw error;
     });
-    if (!staged) return this.#completeCommitted(held, store, plan);
+    if (!staged) return completion.completeCommitted(held, store);
     try {
       return await completion.completeStaged(held, staged);
     } finally {
       await staged.close();
     }
-  }
-
-  /** The bytes have got their final name already, by a request that ended before the database knew. */
-  async #completeCommitted(held: HeldLease, store: ObjectStore, plan: DirectPlan): Promise<File> {
-    const { upload } = held;
-    const stat = await store.stat(upload.storageKey);
-    if (stat?.size !== plan.size) throw new CarcosaError('upload_not_open');
-    const facts = await factsOfCommitted(store, upload, stat);
-    assertChecksum(upload, facts.sha256 ?? '');
-    return this.#options.completion.file(held, facts);
   }
 
   async #completeRemote(held: HeldLease, store: ObjectStore, plan: DirectPlan): Promise<File> {

@@ -1,3 +1,6 @@
+import { isDatabaseError, toDatabaseError } from '@carcosa/database';
+import { isCarcosaError } from '@carcosa/kernel';
+
 export interface GroupCommitOptions<Item, Result> {
   /** Does all of `items` in one transaction and answers for each, in their order. */
   run(items: Item[]): Promise<Result[]>;
@@ -58,16 +61,31 @@ export class GroupCommit<Item, Result> {
     return group;
   }
 
-  async #runGroup(group: Waiting<Item, Result>[]): Promise<void> {
+  async #runGroup(group: Waiting<Item, Result>[], isAgain = false): Promise<void> {
     try {
       const results = await this.#options.run(group.map(({ item }) => item));
       group.forEach(({ resolve }, index) => {
         resolve(results[index] as Result);
       });
     } catch (error) {
-      if (group.length === 1) group[0]?.reject(error);
-      // One bad item must not fail its neighbours.
-      else for (const waiting of group) await this.#runGroup([waiting]);
+      await this.#afterFailure(group, error, isAgain);
     }
   }
+
+  /**
+   * One bad item must not fail its neighbours: they are tried one by one. A database that is away is no item's fault, and waiting for
+   * it once for each would take for ever: they are tried again together, once, for an answer may have been lost after it committed.
+   */
+  async #afterFailure(group: Waiting<Item, Result>[], error: unknown, isAgain: boolean): Promise<void> {
+    if (isUnavailable(error)) {
+      if (!isAgain) return this.#runGroup(group, true);
+      for (const { reject } of group) reject(error);
+    } else if (group.length === 1) group[0]?.reject(error);
+    else for (const waiting of group) await this.#runGroup([waiting], isAgain);
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  const known = isDatabaseError(error) ? toDatabaseError(error) : error;
+  return isCarcosaError(known, 'database_unavailable');
 }

@@ -10,3 +10,4 @@ export * from './upload-project.ts';
 export * from './upload-service.ts';
 export * from './upload-view.ts';
 export type { BodyChecksum } from './upload-writer.ts';
+export * from './whole-uploads.ts';

@@ -16,9 +16,10 @@ import {
   type UploadId,
 } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
-import type { StagedObject } from '@carcosa/storage/port';
+import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
 import { auditEntry } from '../audit/audit-entry.ts';
 import { newFileKey } from '../files/file-key.ts';
+import { factsOfCommitted } from './committed-content.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
@@ -87,6 +88,19 @@ export class UploadCompletion {
     return this.file(held, { size, contentType, sha256 }, collectAfter);
   }
 
+  /**
+   * Files an upload whose bytes have got their final name already, by a request that ended before the database knew.
+   * @throws CarcosaError `upload_not_open` when they are not there, `checksum_mismatch`
+   */
+  async completeCommitted(held: HeldLease, store: ObjectStore): Promise<File> {
+    const { upload } = held;
+    const stat = await store.stat(upload.storageKey);
+    if (!stat || stat.size !== upload.size) throw new CarcosaError('upload_not_open');
+    const facts = await factsOfCommitted(store, upload, stat);
+    assertChecksum(upload, facts.sha256 ?? '');
+    return this.file(held, facts);
+  }
+
   /** Files an upload whose bytes are committed under its key. @throws CarcosaError `upload_fenced` when another has taken it over */
   async file(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
@@ -150,7 +164,7 @@ export class UploadCompletion {
 }
 
 /** @throws CarcosaError `checksum_mismatch` unless the client declared none or this one */
-export function assertChecksum(upload: UploadRow, sha256: string): void {
+export function assertChecksum(upload: Pick<UploadRow, 'checksum'>, sha256: string): void {
   if (upload.checksum === null || upload.checksum === `sha256:${sha256}`) return;
   throw new CarcosaError('checksum_mismatch', { details: { expected: upload.checksum, actual: `sha256:${sha256}` } });
 }

@@ -1,19 +1,13 @@
 import { Readable } from 'node:stream';
 import type { File, Page, Upload, Visibility } from '@carcosa/contracts';
 import {
-  endUpload,
   expireUploads,
   findCompletedFile,
   findUpload,
   insertUploads,
   listOpenUploads,
-  markCollected,
-  type NewAuditEntry,
   type NewUpload,
   type Queryable,
-  recordAudit,
-  reviseUpload,
-  saveProgress,
   type UploadRow,
 } from '@carcosa/database';
 import {
@@ -25,21 +19,21 @@ import {
   type Logger,
   type UploadId,
 } from '@carcosa/kernel';
-import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
 import { type Access, projectOf } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
 import { assertCovers, type Grant, mayPlace, placeRefused } from '../access/grant.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 import type { Quotas } from '../quotas/quotas.ts';
-import { factsOfCommitted } from './committed-content.ts';
 import { GroupCommit } from './group-commit.ts';
-import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
-import { type CreateUpload, draftUpload, UPLOAD_LIFETIME_MS, type UploadDraft } from './upload-draft.ts';
+import { HeldUploads } from './held-uploads.ts';
+import type { UploadCompletion } from './upload-completion.ts';
+import { type CreateUpload, draftUpload, type UploadDraft } from './upload-draft.ts';
 import { HeldLease, type UploadLeases } from './upload-leases.ts';
 import type { UploadProjects, UploadTenants } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
-import { type BodyChecksum, UploadWriter } from './upload-writer.ts';
+import type { BodyChecksum } from './upload-writer.ts';
+import type { WholeUploads } from './whole-uploads.ts';
 
 /** How long a partial upload lives on once it is part of another. */
 const USED_PART_LIFETIME_MS = 10 * 60 * 1000;
@@ -60,6 +54,7 @@ export interface UploadServiceOptions {
   tenants: UploadTenants;
   leases: UploadLeases;
   completion: UploadCompletion;
+  wholes: WholeUploads;
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
@@ -101,9 +96,11 @@ export interface WriteResult {
 export class UploadService {
   readonly #options: UploadServiceOptions;
   readonly #inserts: GroupCommit<Insertion, void>;
+  readonly #held: HeldUploads;
 
   constructor(options: UploadServiceOptions) {
     this.#options = options;
+    this.#held = new HeldUploads(options);
     this.#inserts = new GroupCommit({
       maxItems: MAX_GROUP,
       run: async (insertions) => {
@@ -130,13 +127,19 @@ export class UploadService {
     const { row: draft, charges } = await draftUpload(this.#options, actor, input);
     const grant = await this.#options.access.authorize(actor, 'files:write', draft.projectId);
     const { revise } = body;
+    // What has to be reserved has a row from the start, which gives it back whatever happens.
+    const store = charges.length === 0 ? await this.#options.wholes.storeFor(draft, body) : null;
+    if (store) {
+      const file = await this.#options.wholes.store(store, actor, draft, body);
+      return { upload: { ...newRow(draft), status: 'completed', offset: file.size }, offset: file.size, file };
+    }
     const leased = { ...draft, leaseOwner: this.#options.leases.instance };
     const askedAt = performance.now();
     await this.#inserts.submit({ row: leased, charges, ...options });
     const row: UploadRow = { ...newRow(leased), leaseFence: 1 };
     const held = this.#options.leases.hold(new HeldLease(row, { owner: leased.leaseOwner, fence: 1 }, false, askedAt));
     held.actor = actor;
-    return this.#writeHeld(held, {
+    return this.#held.write(held, {
       ...body,
       offset: 0,
       ...(revise ? { revise: async () => placed(grant, await revise()) } : {}),
@@ -167,7 +170,7 @@ export class UploadService {
     const held = await this.#tryAcquire(upload.id, options.signal ? { signal: options.signal } : {});
     if (held) {
       held.actor = actor;
-      return this.#writeHeld(held, input);
+      return this.#held.write(held, input);
     }
     const ended = await this.find(actor, id);
     if (ended.status !== 'completed') throw new CarcosaError('upload_not_open');
@@ -189,7 +192,7 @@ export class UploadService {
     if (upload.status !== 'open' || upload.leaseOwner === null) return upload;
     try {
       const held = await this.#acquire(upload.id, {});
-      await this.#release(held, held.upload);
+      await this.#held.release(held, held.upload);
     } catch (error) {
       // The holder goes on: the offset that is saved is true, if soon old.
       if (!isCarcosaError(error, 'upload_locked') && !isCarcosaError(error, 'upload_not_open')) throw error;
@@ -231,7 +234,7 @@ export class UploadService {
     const { projectId, tenantId, path, offset, size, door } = held.upload;
     const event = { action: 'upload.abort', resource: { type: 'upload', id }, place: { projectId, tenantId } } as const;
     const entry = auditEntry(actor, { ...event, before: { path, offset, size, door } }, this.#options.clock);
-    await this.#end(held, 'aborted', { entry });
+    await this.#held.end(held, 'aborted', { entry });
   }
 
   /**
@@ -263,42 +266,6 @@ export class UploadService {
     }
   }
 
-  async #writeHeld(held: HeldLease, input: WriteBody): Promise<WriteResult> {
-    const { clock, db, stores, completion } = this.#options;
-    const writer = new UploadWriter({ held, clock, db, lifetimeMs: UPLOAD_LIFETIME_MS });
-    let staged: StagedObject | null = null;
-    try {
-      if (input.size !== undefined && input.offset === held.upload.offset) await this.#reserveLength(held, input.size);
-      writer.assertBegins(input);
-      const store = await stores.storeFor(held.upload.bucketId);
-      staged = await this.#openStaged(store, held);
-      if (!staged) return await this.#completeCommitted(store, held);
-      const upload = await writer.write(staged, input);
-      // One request is the whole of a simple upload, whether or not it said how long it would be.
-      const whole = upload.door === 'simple' ? (upload.size ?? upload.offset) : upload.size;
-      if (whole === null || upload.offset < whole) {
-        if (upload.door === 'simple') throw new CarcosaError('length_mismatch');
-        await writer.save(staged, { release: true });
-        return { upload, offset: upload.offset, file: null };
-      }
-      if (upload.doorState.concat === 'partial') {
-        await staged.commit(upload.storageKey);
-        await writer.save(null, { release: true });
-        return { upload, offset: upload.offset, file: null };
-      }
-      await this.#reserveLength(held, whole);
-      await this.#revise(held, input);
-      const file = await completion.completeStaged(held, staged);
-      return { upload: { ...upload, status: 'completed' }, offset: upload.offset, file };
-    } catch (error) {
-      await this.#afterFailure(held, writer, staged, error);
-      throw error;
-    } finally {
-      await staged?.close();
-      this.#options.leases.drop(held);
-    }
-  }
-
   /** Inserts uploads in one statement; in a transaction where room has to be reserved for some of them. */
   async #insert(insertions: Insertion[]): Promise<void> {
     const { db, transaction, quotas } = this.#options;
@@ -312,114 +279,6 @@ export class UploadService {
     });
   }
 
-  /** Reserves for an upload that was created without a length, once. @throws CarcosaError `quota_exceeded` */
-  async #reserveLength(held: HeldLease, size: number): Promise<void> {
-    const { upload, lease } = held;
-    if (upload.size !== null || size < upload.offset) return;
-    const isPartial = upload.doorState.concat === 'partial';
-    await this.#options.quotas.reserveLength({ ...upload, isPartial }, lease, size);
-    held.upload = { ...upload, size };
-  }
-
-  async #revise(held: HeldLease, input: WriteBody): Promise<void> {
-    const { path, visibility, metadata } = (await input.revise?.()) ?? {};
-    if (path === undefined && visibility === undefined && metadata === undefined) return;
-    const { upload } = held;
-    const revised = {
-      path: path ?? upload.path,
-      visibility: visibility ?? upload.visibility,
-      metadata: metadata ?? upload.metadata,
-    };
-    if (!(await reviseUpload(this.#options.db, upload.id, held.lease, revised)))
-      throw new CarcosaError('upload_fenced');
-    held.upload = { ...upload, ...revised };
-  }
-
-  /** Null when the bytes have got their final name already, by a request that died before it could say so. */
-  async #openStaged(store: ObjectStore, held: HeldLease): Promise<StagedObject | null> {
-    const { upload, takeover } = held;
-    if (!upload.staged) {
-      // A crash may have left something behind, under a staged name or already under the final one.
-      if (takeover || upload.leaseFence > 1) {
-        await store.discard({ uploadId: upload.id, key: upload.storageKey, ref: null });
-        await store.delete(upload.storageKey);
-      }
-      return store.stage({
-        uploadId: upload.id,
-        key: upload.storageKey,
-        size: upload.size,
-        contentType: upload.declaredContentType ?? 'application/octet-stream',
-        fence: held.lease.fence,
-      });
-    }
-    try {
-      return await store.resume(upload.staged, { durable: upload.offset, takeover, fence: held.lease.fence });
-    } catch (error) {
-      if (!isCarcosaError(error, 'not_found')) throw error;
-      const stat = await store.stat(upload.storageKey);
-      if (stat && stat.size === upload.size) return null;
-      throw new CarcosaError('upload_not_open', { cause: error });
-    }
-  }
-
-  async #completeCommitted(store: ObjectStore, held: HeldLease): Promise<WriteResult> {
-    const { upload } = held;
-    const size = upload.size ?? 0;
-    if (upload.doorState.concat === 'partial') {
-      await this.#release(held, { ...upload, offset: size });
-      return { upload, offset: size, file: null };
-    }
-    const stat = { key: upload.storageKey, size, lastModified: 0 };
-    const facts = await factsOfCommitted(store, upload, stat);
-    assertChecksum(upload, facts.sha256 ?? '');
-    const file = await this.#options.completion.file(held, facts);
-    return { upload: { ...upload, status: 'completed', offset: size }, offset: size, file };
-  }
-
-  /** A failed request leaves an upload that can be continued, or nothing. */
-  async #afterFailure(
-    held: HeldLease,
-    writer: UploadWriter,
-    staged: StagedObject | null,
-    error: unknown,
-  ): Promise<void> {
-    const { logger } = this.#options;
-    try {
-      if (isCarcosaError(error, 'upload_fenced')) return;
-      const { upload } = held;
-      const lostForGood = isCarcosaError(error, 'checksum_mismatch') && writer.isWhole;
-      if (upload.door === 'simple' || lostForGood) await this.#end(held, 'aborted', { staged });
-      else await writer.saveAfterFailure(staged);
-    } catch (failure) {
-      // The lease lapses by itself, and the collector finds what is left.
-      logger.warn({ err: failure, uploadId: held.upload.id }, 'could not save the state of an upload that failed');
-    }
-  }
-
-  async #end(
-    held: HeldLease,
-    status: 'aborted' | 'expired',
-    { staged = null, entry }: { staged?: StagedObject | null; entry?: NewAuditEntry },
-  ): Promise<void> {
-    const { db, transaction, clock, stores, leases } = this.#options;
-    const { id, bucketId, storageKey: key } = held.upload;
-    try {
-      const end = async (tx: Queryable): Promise<void> => {
-        if (!(await endUpload(tx, id, held.lease, status, clock.now()))) throw new CarcosaError('upload_not_open');
-        if (entry) await recordAudit(tx, [entry]);
-      };
-      await (entry ? transaction(end) : end(db));
-      await staged?.close();
-      const store = await stores.storeFor(bucketId);
-      await store.discard({ uploadId: id, key, ref: staged?.ref ?? held.upload.staged });
-      // The bytes may have got their name just before the failure.
-      await store.delete(key);
-      await markCollected(db, id);
-    } finally {
-      leases.drop(held);
-    }
-  }
-
   async #acquire(id: UploadId, options: { force?: boolean }): Promise<HeldLease> {
     const held = await this.#tryAcquire(id, options);
     if (!held) throw new CarcosaError('upload_not_open');
@@ -431,12 +290,6 @@ export class UploadService {
     const { leases, db } = this.#options;
     const isOpen = async () => (await findUpload(db, id))?.status === 'open';
     return leases.acquire(id, { ...options, isOpen });
-  }
-
-  async #release(held: HeldLease, row: UploadRow): Promise<void> {
-    const progress = { offset: row.offset, staged: row.staged, size: row.size, expiresAt: row.expiresAt };
-    await saveProgress(this.#options.db, row.id, held.lease, progress, true);
-    this.#options.leases.drop(held);
   }
 
   #assertOpen(upload: UploadRow): void {

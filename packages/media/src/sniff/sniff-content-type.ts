@@ -9,6 +9,7 @@ import {
   PLAIN_TEXT,
   textTypeOfExtension,
 } from './media-type.ts';
+import { signatureLibrary } from './signature-library.ts';
 import { commonSignature } from './signatures.ts';
 import { decodeLegacyText, decodeText } from './text.ts';
 
@@ -58,8 +59,14 @@ function typeOfText(text: string, hints: Hints): string {
 }
 
 async function typeOfBinary(bytes: Uint8Array, hints: Hints): Promise<string> {
-  const { fileTypeFromBuffer, supportedMimeTypes } = await library();
-  const found = essenceOf((await fileTypeFromBuffer(bytes).catch(() => undefined))?.mime);
+  const { newParser, types } = await signatureLibrary();
+  const found = essenceOf(
+    (
+      await newParser()
+        .fromBuffer(bytes)
+        .catch(() => undefined)
+    )?.mime,
+  );
   if (found !== null && !isTextType(found)) return formatInside(found, hints.declared, hints.extension);
   const legacy = decodeLegacyText(bytes);
   const hint = textHint(hints);
@@ -67,8 +74,7 @@ async function typeOfBinary(bytes: Uint8Array, hints: Hints): Promise<string> {
   const { declared } = hints;
   if (claims('application/pdf', hints) && Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-'))
     return 'application/pdf';
-  if (declared === null || isTextType(declared) || (supportedMimeTypes as ReadonlySet<string>).has(declared))
-    return OCTET_STREAM;
+  if (declared === null || isTextType(declared) || types.has(declared)) return OCTET_STREAM;
   // Pictures, sound, video and fonts all have signatures; multipart types make browsers look for pages inside.
   return /^(application|model|chemical)\//.test(declared) ? declared : OCTET_STREAM;
 }
@@ -81,9 +87,4 @@ function textHint({ declared, extension }: Hints): string | null {
 
 function claims(type: string, { declared, extension }: Hints): boolean {
   return declared === type || (declared === null && type.endsWith(`/${extension}`));
-}
-
-/** Takes some 100 ms to load, so only when a file needs it. */
-function library(): Promise<typeof import('file-type')> {
-  return import('file-type');
 }

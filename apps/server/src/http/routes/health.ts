@@ -25,6 +25,7 @@ export const healthRoutes: Routes = (app, { health, clock, version }) => {
 
   app.get('/ready', { config: { public: true, limit: false }, schema: { hide: true } }, async () => {
     if (!health.isReady) throw new CarcosaError('shutting_down');
+    if (!(await health.serves())) throw new CarcosaError('database_unavailable');
     return { status: 'ready' };
   });
 

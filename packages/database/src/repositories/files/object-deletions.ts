@@ -6,7 +6,7 @@ export interface ObjectDeletion {
   id: ObjectId;
   bucketId: BucketId;
   storageKey: string;
-  /** How often their removal has been begun, this time included. */
+  /** How often their removal has been begun, this time included; 0 for bytes that were announced and then not filed. */
   attempts: number;
 }
 
@@ -31,9 +31,18 @@ export async function claimObjectDeletions(
   return rows;
 }
 
-/** The bytes are gone. */
+/**
+ * The bytes are gone. Those that somebody had announced without completing (see `PendingObject`: their first claim is number 0)
+ * are looked for once more ten minutes after the claim lapses, because their writer may only have slept.
+ */
 export async function finishObjectDeletions(db: Queryable, ids: readonly ObjectId[]): Promise<void> {
-  await db.query('delete from object_deletions where id = any($1)', [ids]);
+  await db.query(
+    `with again as (
+       update object_deletions set due_at = due_at + interval '10 minutes' where id = any($1) and attempts = 0
+     )
+     delete from object_deletions where id = any($1) and attempts <> 0`,
+    [ids],
+  );
 }
 
 /** Removing failed; it is due again at `dueAt`, in milliseconds since the epoch. */

@@ -3,6 +3,7 @@ import type { FileId, UploadId } from '@carcosa/kernel';
 import type { NewAuditEntry } from '../audit/record-audit.ts';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
+import { fileEnded } from './file-ended.ts';
 import type { Lease } from './uploads-repository.ts';
 
 /** An upload whose bytes are committed in the bucket, and what was learned of them. */
@@ -62,39 +63,7 @@ with input as (
   returning u.id, u.project_id, u.tenant_id, u.bucket_id, u.path, u.visibility, u.metadata, u.declared_content_type,
     u.created_by, u.object_id, u.storage_key, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
     decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now, n.audit
-), stored as (
-  insert into objects (id, project_id, bucket_id, storage_key, size, content_type, declared_content_type, sha256, md5, created_at)
-  select object_id, project_id, bucket_id, storage_key, size, "contentType", declared_content_type, sha256, md5, now from ended
-), filed as (
-  insert into files as f (id, project_id, tenant_id, key, path, folder, name, visibility, metadata, uploaded_by, version,
-    object_id, bucket_id, size, content_type, declared_content_type, sha256, md5, created_at, updated_at)
-  select "fileId", project_id, tenant_id, "fileKey", path, folder, name, coalesce(visibility, "defaultVisibility"), coalesce(metadata, '{}'), created_by, 1,
-    object_id, bucket_id, size, "contentType", declared_content_type, sha256, md5, now, now from ended order by project_id, tenant_id, path
-  on conflict (project_id, tenant_id, path) where deleted_at is null do update set
-    version = f.version + 1,
-    visibility = coalesce((select e.visibility from ended e where e.object_id = excluded.object_id), f.visibility),
-    metadata = coalesce((select e.metadata from ended e where e.object_id = excluded.object_id), f.metadata),
-    object_id = excluded.object_id,
-    bucket_id = excluded.bucket_id, size = excluded.size, content_type = excluded.content_type,
-    declared_content_type = excluded.declared_content_type, sha256 = excluded.sha256, md5 = excluded.md5,
-    updated_at = excluded.updated_at
-  returning f.*
-), versioned as (
-  insert into file_versions (file_id, version, object_id, created_by, created_at)
-  select f.id, f.version, f.object_id, e.created_by, f.updated_at from filed f join ended e on e.object_id = f.object_id
-), audited as (
-  insert into audit_entries (at, organization_id, project_id, tenant_id, actor_type, actor_id, ip_address, user_agent, request_id, action,
-    resource_type, resource_id, before, after, result)
-  select e.now, e.audit->>'organizationId', f.project_id, nullif(f.tenant_id, ''), e.audit->>'actorType', e.audit->>'actorId',
-    e.audit->>'ipAddress', e.audit->>'userAgent', e.audit->>'requestId', case f.version when 1 then 'file.create' else 'file.replace' end,
-    'file', f.id, case when f.version > 1 then jsonb_build_object('version', f.version - 1) end,
-    e.audit->'after' || jsonb_build_object('version', f.version, 'visibility', f.visibility), e.audit->>'result'
-  from filed f join ended e on e.object_id = f.object_id
-), told as (
-  select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
-)
-select e.id as "uploadId", ${fileJson('f', '$2')} as file
-from filed f join ended e on e.object_id = f.object_id left join told on true`;
+), ${fileEnded('$2')}`;
 
 /** The file that a completed upload became, as it is now; null when there is none (any more). */
 export async function findCompletedFile(db: Queryable, id: UploadId, publicUrl: string): Promise<File | null> {

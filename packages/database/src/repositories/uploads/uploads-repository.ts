@@ -94,8 +94,9 @@ export async function renewLeases(db: Queryable, owner: string, ids: UploadId[])
   return rows.map((row) => row.id);
 }
 
-/** At a start that knows that no other process uses this database: nobody holds a lease any more. */
+/** At a start that knows that no other process uses this database: nobody holds a lease any more, or is about to store an object. */
 export async function releaseAllLeases(db: Queryable): Promise<void> {
+  await db.query('update object_deletions set due_at = least(due_at, clock_timestamp()) where attempts = -1');
   await db.query(`update uploads set lease_owner = null, lease_until = null where lease_owner is not null`);
 }
 

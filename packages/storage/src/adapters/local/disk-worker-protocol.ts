@@ -13,20 +13,25 @@ export type DiskCommand =
   | { type: 'finish'; id: number }
   | { type: 'close'; id: number };
 
-/**
- * Make a whole small file: write it at `staged`, sync it, give it the name `target` (making folders that are missing; never
- * replacing a file) and sync the folders. Answered with `stored` or `refused`.
- */
+/** Make small files. What is sent together shares the syncs of its folders. Each is answered in a `stored` or by `refused`. */
 export interface StoreCommand {
   type: 'store';
+  files: SmallFile[];
+}
+
+/**
+ * A whole small file: written at `staged`, synced, given the name `target` (making folders that are missing; never replacing a file),
+ * and the folders synced. With `staged` null it is written at `target` at once.
+ */
+export interface SmallFile {
   id: number;
-  staged: string;
+  staged: string | null;
   target: string;
   content: Uint8Array;
 }
 
 export type DiskReply =
-  | { type: 'stored'; id: number }
+  | { type: 'stored'; ids: number[] }
   /** `code` of the system, such as ENOSPC. */
   | { type: 'refused'; id: number; code: string; message: string }
   | { type: 'hashed'; slot: number }

@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { DiskCommand, DiskReply, StoreCommand } from './disk-worker-protocol.ts';
+import { giveBack } from '../../give-back.ts';
+import type { DiskCommand, DiskReply, SmallFile } from './disk-worker-protocol.ts';
 
 // Runs in a worker thread, so that another core than that of the sockets does two things. It hashes large uploads: from shared
 // memory while the bytes are on their way to the disk, or from the file where they are no longer in memory. And it stores small
@@ -36,13 +37,13 @@ const { memory, slotSize } = workerData as { memory: SharedArrayBuffer; slotSize
 
 const streams = new Map<number, Stream>();
 /** Small files that came since the last turn. */
-let toStore: StoreCommand[] = [];
+let toStore: SmallFile[] = [];
 let readBuffer: Buffer | null = null;
 let scheduled = false;
 
 port.on('message', (command: DiskCommand) => {
   if (command.type === 'store') {
-    toStore.push(command);
+    toStore.push(...command.files);
     return schedule();
   }
   if (command.type === 'open') {
@@ -80,60 +81,72 @@ function turn(): void {
   }
 }
 
-/** Each file by itself is whole or not there; the folders are synced once for all of them. */
+/**
+ * Each file by itself is whole or not there. All are written before the first is synced, so that one commit of the file system's
+ * journal serves all of them, and the folders are synced once.
+ */
 function storeGroup(): void {
   const group = toStore;
   toStore = [];
   const folders = new Set<string>();
-  const renamed: StoreCommand[] = [];
-  for (const command of group) {
-    attempt(command, () => {
-      writeSynced(command);
-      nameTarget(command, folders);
-      folders.add(path.dirname(command.target));
-      renamed.push(command);
-    });
-  }
-  const failures = new Map<string, unknown>();
-  for (const folder of folders) {
+  const open = new Map<SmallFile, number>();
+  const named: SmallFile[] = [];
+  attemptEach(group, (file) => {
+    open.set(file, writeOpen(file, folders));
+  });
+  attemptEach(open.keys(), (file) => {
+    syncAndClose(open.get(file) as number);
+    if (file.staged !== null) inFolder(file, folders, () => giveName(file.staged as string, file.target));
+    folders.add(path.dirname(file.target));
+    named.push(file);
+  });
+  const failure = syncFolders(folders);
+  if (failure === null) send({ type: 'stored', ids: named.map(({ id }) => id) });
+  else for (const { id } of named) refuse(id, failure);
+}
+
+function attemptEach(files: Iterable<SmallFile>, work: (file: SmallFile) => void): void {
+  for (const file of files) {
     try {
-      syncFolder(folder);
+      work(file);
     } catch (error) {
-      failures.set(folder, error);
+      refuse(file.id, error);
     }
   }
-  for (const command of renamed) {
-    attempt(command, () => {
-      const failure = failures.values().next().value;
-      if (failure) throw failure;
-      send({ type: 'stored', id: command.id });
-    });
-  }
 }
 
-function attempt(command: StoreCommand, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    const { code = 'EIO', message } = error as NodeJS.ErrnoException;
-    send({ type: 'refused', id: command.id, code, message });
-  }
+function refuse(id: number, error: unknown): void {
+  const { code = 'EIO', message } = error as NodeJS.ErrnoException;
+  send({ type: 'refused', id, code, message });
 }
 
-function writeSynced({ staged, content }: StoreCommand): void {
-  const fd = openSync(staged, 'wx', 0o640);
+/** Writes a file that is not there yet; its descriptor is still open. */
+function writeOpen(file: SmallFile, folders: Set<string>): number {
+  const { staged, target, content } = file;
+  const make = () => openSync(staged ?? target, 'wx', 0o640);
+  const fd = staged === null ? inFolder(file, folders, make) : make();
   try {
     for (let done = 0; done < content.length; ) done += writeSync(fd, content, done, content.length - done, done);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  giveBack(content);
+  return fd;
+}
+
+function syncAndClose(fd: number): void {
+  try {
     fdatasyncSync(fd);
   } finally {
     closeSync(fd);
   }
 }
 
-function nameTarget(command: StoreCommand, folders: Set<string>): void {
-  const { target } = command;
+/** Does `work`, and once more with the target's folder made where that was missing. */
+function inFolder<Result>({ target }: SmallFile, folders: Set<string>, work: () => Result): Result {
   try {
-    giveName(command);
+    return work();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const folder = path.dirname(target);
@@ -143,15 +156,28 @@ function nameTarget(command: StoreCommand, folders: Set<string>): void {
       folders.add(path.dirname(made));
       if (made === first) break;
     }
-    giveName(command);
+    return work();
   }
+}
+
+/** Gives the first failure, or null. */
+function syncFolders(folders: Iterable<string>): unknown {
+  let failure: unknown = null;
+  for (const folder of folders) {
+    try {
+      syncFolder(folder);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  return failure;
 }
 
 /**
  * Gives the file its name, never in the place of another: a writer that slept through the end of its lease must not replace what
  * its successor has stored.
  */
-function giveName({ staged, target }: StoreCommand): void {
+function giveName(staged: string, target: string): void {
   try {
     linkSync(staged, target);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { CarcosaError } from '@carcosa/kernel';
-import type { DiskCommand, DiskReply } from './disk-worker-protocol.ts';
+import type { DiskCommand, DiskReply, SmallFile } from './disk-worker-protocol.ts';
 import { toStorageError } from './file-system.ts';
 import { SLOT_SIZE, type Slot, SlotPool } from './slot-pool.ts';
 
@@ -39,9 +39,9 @@ export class DiskWorkers {
   }
 
   /** Makes a small file of `content` under `target`, whole and durable. @throws CarcosaError as the file system's errors mean */
-  store(file: { staged: string; target: string; content: Uint8Array }): Promise<void> {
+  store(file: { staged: string | null; target: string; content: Uint8Array }): Promise<void> {
     // Always the first: what comes together shares the syncs of its folders.
-    return this.#worker(0).store(this.#nextId++, file);
+    return this.#worker(0).store({ id: this.#nextId++, ...file });
   }
 
   #worker(index: number): DiskWorker {
@@ -65,6 +65,7 @@ class DiskWorker {
   /** Failures that came before anybody asked for the digest. */
   readonly #failed = new Map<number, string>();
   readonly #slots = new Map<number, Slot>();
+  #toStore: SmallFile[] = [];
   readonly #stores = new Map<number, { resolve(): void; reject(error: Error): void }>();
 
   constructor(memory: SharedArrayBuffer) {
@@ -94,12 +95,22 @@ class DiskWorker {
     };
   }
 
-  store(id: number, file: { staged: string; target: string; content: Uint8Array }): Promise<void> {
+  store(file: SmallFile): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#stores.set(id, { resolve, reject });
+      this.#stores.set(file.id, { resolve, reject });
       this.#worker.ref();
-      this.#send({ type: 'store', id, ...file }, [file.content.buffer as ArrayBuffer]);
+      // What one answer of the database lets go on goes over in one message: a message costs as much as writing a small file.
+      if (this.#toStore.push(file) === 1) process.nextTick(() => this.#sendStores());
     });
+  }
+
+  #sendStores(): void {
+    const files = this.#toStore;
+    this.#toStore = [];
+    this.#send(
+      { type: 'store', files },
+      files.map(({ content }) => content.buffer as ArrayBuffer),
+    );
   }
 
   async close(): Promise<void> {
@@ -140,12 +151,15 @@ class DiskWorker {
       this.#rest();
       return;
     }
-    if (reply.type === 'stored' || reply.type === 'refused') {
-      const store = this.#stores.get(reply.id);
-      this.#stores.delete(reply.id);
+    if (reply.type === 'stored') {
+      for (const id of reply.ids) this.#takeStore(id)?.resolve();
       this.#rest();
-      if (reply.type === 'stored') store?.resolve();
-      else store?.reject(toStorageError(Object.assign(new Error(reply.message), { code: reply.code })));
+      return;
+    }
+    if (reply.type === 'refused') {
+      const error = Object.assign(new Error(reply.message), { code: reply.code });
+      this.#takeStore(reply.id)?.reject(toStorageError(error));
+      this.#rest();
       return;
     }
     const waiter = this.#waiters.get(reply.id);
@@ -154,6 +168,12 @@ class DiskWorker {
     if (reply.type === 'digest') waiter?.resolve(reply.sha256);
     else if (waiter) waiter.reject(hashError(reply.message));
     else this.#failed.set(reply.id, reply.message);
+  }
+
+  #takeStore(id: number) {
+    const store = this.#stores.get(id);
+    this.#stores.delete(id);
+    return store;
   }
 
   #rest(): void {

@@ -14,8 +14,9 @@ import type {
   StagedObject,
   StagedRef,
   StageInput,
+  WholeCapability,
 } from '../../port.ts';
-import { ContentHash } from './content-hash.ts';
+import { ContentHash, INLINE_LIMIT } from './content-hash.ts';
 import { LocalDiagnosis } from './diagnosis.ts';
 import type { DiskWorkers } from './disk-workers.ts';
 import {
@@ -54,14 +55,16 @@ interface Parked {
 }
 
 /**
- * A bucket in a directory. An object is a file at its key below `objects/`, whole from the moment that it has a name there:
- * uploads grow in `staging/` and are renamed, with data and directory entries synced.
+ * A bucket in a directory. An object is a file at its key below `objects/`, with data and directory entries synced. Uploads grow in
+ * `staging/` and are renamed: they are whole from the moment that they have a name below `objects/`. Only small contents that come in one
+ * piece (`whole`) are written there at once.
  */
 export class LocalObjectStore implements ObjectStore {
   readonly provider = 'local';
   readonly diagnosis: DiagnosisCapability = new LocalDiagnosis(this, systemRandom);
   readonly files: OpenFiles = new OpenFiles({ locate: (key) => this.locate(key) });
   readonly parts: PartsCapability = { openPart: (ref, place) => this.#openPart(ref, place) };
+  readonly whole: WholeCapability;
   readonly #objects: string;
   readonly #staging: string;
   readonly #workers: DiskWorkers;
@@ -72,6 +75,11 @@ export class LocalObjectStore implements ObjectStore {
     this.#objects = path.join(path.resolve(options.root), 'objects');
     this.#staging = path.join(path.resolve(options.root), 'staging');
     this.#workers = options.workers;
+    const { workers } = options;
+    this.whole = {
+      maxSize: INLINE_LIMIT,
+      put: (key, content) => workers.store({ staged: null, target: this.locate(key), content }),
+    };
   }
 
   /** @throws CarcosaError `storage_misconfigured` when the directory cannot be made or written */

@@ -1,50 +1,29 @@
 import type { Buffer } from 'node:buffer';
-import type { Hash } from 'node:crypto';
 import { CarcosaError } from '@carcosa/kernel';
 import { giveBack } from '../../give-back.ts';
 import type { StagedObject, StagedRef } from '../../port.ts';
-import type { BufferPool } from './buffer-pool.ts';
-import type { S3Api } from './client.ts';
 import { toStorageError } from './errors.ts';
-import type { Gate } from './gate.ts';
-import type { Layout } from './layout.ts';
 import type { Multipart } from './multipart.ts';
 import { openBody } from './object-body.ts';
-import type { ParkedHashes } from './parked-hashes.ts';
 import { PartBuffer } from './part-buffer.ts';
 import { PartSender } from './part-sender.ts';
 import { partsInFlight } from './part-size.ts';
 import { RunningHash } from './running-hash.ts';
 import { SmallObjects } from './small-objects.ts';
-import { partCount, type StagedState } from './staged-state.ts';
-import { loadTail } from './tail.ts';
+import type { StagedStart, StagingContext } from './staged-start.ts';
+import {
+  assertRoom,
+  assertStagedFor,
+  assertTruncatable,
+  partCount,
+  type StagedState,
+  stateAfterSave,
+} from './staged-state.ts';
+import { loadHead, loadPart } from './tail.ts';
 import { putWhole, type Writer } from './verified-put.ts';
 
 /** First bytes that are kept where the provider cannot be asked for them: enough to recognize any type. */
 const HEAD_SIZE = 16 * 1024;
-
-/** What all staged objects of a bucket share. */
-export interface StagingContext {
-  readonly api: S3Api;
-  readonly layout: Layout;
-  /** Parts of all uploads on their way. */
-  readonly gate: Gate;
-  readonly parked: ParkedHashes;
-  readonly buffers: BufferPool;
-}
-
-export interface StagedStart {
-  /** What the upload's row says, or will say. */
-  state: StagedState;
-  writer: Writer;
-  part: PartBuffer;
-  /** `null` for an object that is known to fit in one PUT. */
-  multipart: Multipart | null;
-  /** Of the first `state.length` bytes, where it is known. */
-  hash: Hash | null;
-  /** The first bytes, where they are in a part already and known. */
-  head: Buffer | null;
-}
 
 /**
  * An object that grows in parts of one size. Full parts are sent as they fill; `sync` saves what follows them as small objects,
@@ -109,7 +88,7 @@ export class S3StagedObject implements StagedObject {
   append(chunk: Uint8Array, owned = false): Promise<void> | undefined {
     try {
       this.#check();
-      this.#checkRoom(chunk.length);
+      assertRoom(this.#saved, this.length, chunk.length);
       const taken = this.#fill(chunk);
       if (taken < chunk.length) return this.#fillRest(chunk.subarray(taken));
       // Copied and hashed already.
@@ -125,11 +104,7 @@ export class S3StagedObject implements StagedObject {
     this.#check();
     const saved = this.#saved;
     if (length === this.length) return;
-    if (length > this.length || length < saved.length || (length < this.#partStart && length !== saved.length)) {
-      throw new CarcosaError('internal_error', {
-        message: 'An upload can be cut back to its last synced offset only.',
-      });
-    }
+    assertTruncatable(saved, { length, now: this.length, partStart: this.#partStart });
     const otherPart = length < this.#partStart;
     if (otherPart) await this.#returnToSaved();
     else this.#part.truncate(length - this.#partStart);
@@ -166,11 +141,7 @@ export class S3StagedObject implements StagedObject {
   }
 
   async commit(key: string): Promise<void> {
-    if (key !== this.#saved.key) {
-      throw new CarcosaError('internal_error', {
-        message: 'An upload is committed under the key that it was staged for.',
-      });
-    }
+    assertStagedFor(this.#saved, key);
     if (this.#committed) return;
     await this.#syncing;
     this.#check();
@@ -199,12 +170,6 @@ export class S3StagedObject implements StagedObject {
     if (this.#sender?.failure) this.#fail(this.#sender.failure);
     if (this.#failure) throw this.#failure;
     if (this.#closing) throw new CarcosaError('internal_error', { message: 'This staged object is closed.' });
-  }
-
-  #checkRoom(bytes: number): void {
-    const { size, whole } = this.#saved;
-    if (size !== null && this.length + bytes > size) throw new CarcosaError('length_mismatch');
-    if (whole && bytes > 0) throw new CarcosaError('internal_error', { message: 'This upload is complete.' });
   }
 
   #fail(error: unknown): unknown {
@@ -286,25 +251,13 @@ export class S3StagedObject implements StagedObject {
       this.#sender?.delivered(),
       this.#objects.remove(removable),
     ]);
-    const needed = new Set([...tail.map(({ key }) => key), ...removable]);
     const { id: writer, generation } = this.#writer;
-    return {
-      ...before,
-      writer,
-      generation,
-      length,
-      multipart,
-      tail,
-      stale: [...before.stale, ...before.tail.map(({ key }) => key)].filter((key) => !needed.has(key)),
-      head,
-    };
+    return stateAfterSave(before, { writer, generation, length, multipart, tail, head }, removable);
   }
 
   async #loadHead(): Promise<Buffer> {
     if (!this.#saved.head) await this.#finish();
-    const { head, length, whole } = this.#saved;
-    const key = whole || !head ? this.#key : head;
-    return loadTail(this.#context.api, [{ key, size: Math.min(length, HEAD_SIZE) }], HEAD_SIZE);
+    return loadHead(this.#context.api, this.#saved, { key: this.#key, length: HEAD_SIZE });
   }
 
   /** Makes the object of all that was appended, under its key; where nothing refers to it yet. */
@@ -338,8 +291,7 @@ export class S3StagedObject implements StagedObject {
     await this.#sender?.delivered();
     const parts = partCount(saved);
     this.#multipart?.truncate(parts);
-    const part = new PartBuffer(parts, saved.partSize, this.#context.buffers);
-    part.append(await loadTail(api, saved.tail, saved.length - parts * saved.partSize));
+    const part = await loadPart(api, saved, this.#context.buffers);
     if (parts === 0) this.#head = null;
     this.#part.release();
     this.#part = part;

@@ -57,3 +57,35 @@ export function partCount(state: StagedState): number {
 export function segmentsLength(segments: readonly Segment[]): number {
   return segments.reduce((sum, { size }) => sum + size, 0);
 }
+
+/** What a save changes: the tail is that of the part that is not full. */
+export type SavedProgress = Pick<StagedState, 'writer' | 'generation' | 'length' | 'multipart' | 'tail' | 'head'>;
+
+/** The state after a save. @param removed names of small objects that are gone, and so need not be remembered */
+export function stateAfterSave(before: StagedState, saved: SavedProgress, removed: readonly string[]): StagedState {
+  const needed = new Set([...saved.tail.map(({ key }) => key), ...removed]);
+  const replaced = [...before.stale, ...before.tail.map(({ key }) => key)];
+  return { ...before, ...saved, stale: replaced.filter((key) => !needed.has(key)) };
+}
+
+/** @throws CarcosaError `length_mismatch` when `bytes` more than `length` are too many */
+export function assertRoom({ size, whole }: StagedState, length: number, bytes: number): void {
+  if (size !== null && length + bytes > size) throw new CarcosaError('length_mismatch');
+  if (whole && bytes > 0) throw new CarcosaError('internal_error', { message: 'This upload is complete.' });
+}
+
+/**
+ * An upload can be cut back within the part that is in memory, or to what is saved.
+ * @param cut the wanted length, the present one, and where the part begins, in bytes
+ */
+export function assertTruncatable(saved: StagedState, cut: { length: number; now: number; partStart: number }): void {
+  const { length, now, partStart } = cut;
+  if (length <= now && length >= saved.length && (length >= partStart || length === saved.length)) return;
+  throw new CarcosaError('internal_error', { message: 'An upload can be cut back to its last synced offset only.' });
+}
+
+/** @throws CarcosaError `internal_error` for another key than the state's */
+export function assertStagedFor(state: StagedState, key: string): void {
+  if (key === state.key) return;
+  throw new CarcosaError('internal_error', { message: 'An upload is committed under the key that it was staged for.' });
+}

@@ -21,7 +21,7 @@ import { Layout } from './layout.ts';
 import { abortAll } from './multipart.ts';
 import { openBody } from './object-body.ts';
 import { ParkedHashes } from './parked-hashes.ts';
-import type { StagingContext } from './staged-object.ts';
+import type { StagingContext } from './staged-start.ts';
 import { resumeObject, stageObject } from './staging.ts';
 
 /** Part buffers that are kept for the next upload: 24 MiB. */

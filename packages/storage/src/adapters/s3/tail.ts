@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { buffer } from 'node:stream/consumers';
 import { CarcosaError } from '@carcosa/kernel';
+import type { BufferPool } from './buffer-pool.ts';
 import type { S3Api } from './client.ts';
 import { openBody } from './object-body.ts';
-import { contentOf, type PartBuffer } from './part-buffer.ts';
-import { type Segment, segmentsLength } from './staged-state.ts';
+import { contentOf, PartBuffer } from './part-buffer.ts';
+import { partCount, type Segment, type StagedState, segmentsLength } from './staged-state.ts';
 import { sendVerified } from './verified-put.ts';
 
 /**
@@ -42,6 +43,21 @@ export function keepLarger(saved: readonly Segment[], length: number): Segment[]
 export async function loadTail(api: S3Api, segments: readonly Segment[], length: number): Promise<Buffer> {
   const pieces = await Promise.all(segments.map(({ key, size }) => readAll(api, key, size)));
   return Buffer.concat(pieces).subarray(0, length);
+}
+
+/** The part that is not full yet, as it is saved. */
+export async function loadPart(api: S3Api, saved: StagedState, buffers: BufferPool): Promise<PartBuffer> {
+  const index = partCount(saved);
+  const part = new PartBuffer(index, saved.partSize, buffers);
+  part.append(await loadTail(api, saved.tail, saved.length - index * saved.partSize));
+  return part;
+}
+
+/** The first bytes, at most `object.length`: from where they are kept, or from the object itself, whose whole name `object.key` is. */
+export function loadHead(api: S3Api, saved: StagedState, object: { key: string; length: number }): Promise<Buffer> {
+  const { head, whole, length } = saved;
+  const key = whole || !head ? object.key : head;
+  return loadTail(api, [{ key, size: Math.min(length, object.length) }], object.length);
 }
 
 /** The segments that hold the first `length` bytes, the last perhaps only in part. */

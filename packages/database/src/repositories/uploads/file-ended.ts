@@ -1,0 +1,42 @@
+import { fileJson } from '../file-json.ts';
+
+/**
+ * The end of a statement that makes files of uploads: object, file (or a new version of the one at that path), version and audit entry
+ * of each row of `ended`, a part of the statement's `with` that comes before. No two rows may have the same path. Gives `uploadId` and `file` of each.
+ * @param publicUrl the placeholder that holds our public address without a "/" at its end
+ */
+export function fileEnded(publicUrl: string): string {
+  return `stored as (
+  insert into objects (id, project_id, bucket_id, storage_key, size, content_type, declared_content_type, sha256, md5, created_at)
+  select object_id, project_id, bucket_id, storage_key, size, "contentType", declared_content_type, sha256, md5, now from ended
+), filed as (
+  insert into files as f (id, project_id, tenant_id, key, path, folder, name, visibility, metadata, uploaded_by, version,
+    object_id, bucket_id, size, content_type, declared_content_type, sha256, md5, created_at, updated_at)
+  select "fileId", project_id, tenant_id, "fileKey", path, folder, name, coalesce(visibility, "defaultVisibility"), coalesce(metadata, '{}'), created_by, 1,
+    object_id, bucket_id, size, "contentType", declared_content_type, sha256, md5, now, now from ended order by project_id, tenant_id, path
+  on conflict (project_id, tenant_id, path) where deleted_at is null do update set
+    version = f.version + 1,
+    visibility = coalesce((select e.visibility from ended e where e.object_id = excluded.object_id), f.visibility),
+    metadata = coalesce((select e.metadata from ended e where e.object_id = excluded.object_id), f.metadata),
+    object_id = excluded.object_id,
+    bucket_id = excluded.bucket_id, size = excluded.size, content_type = excluded.content_type,
+    declared_content_type = excluded.declared_content_type, sha256 = excluded.sha256, md5 = excluded.md5,
+    updated_at = excluded.updated_at
+  returning f.*
+), versioned as (
+  insert into file_versions (file_id, version, object_id, created_by, created_at)
+  select f.id, f.version, f.object_id, e.created_by, f.updated_at from filed f join ended e on e.object_id = f.object_id
+), audited as (
+  insert into audit_entries (at, organization_id, project_id, tenant_id, actor_type, actor_id, ip_address, user_agent, request_id, action,
+    resource_type, resource_id, before, after, result)
+  select e.now, e.audit->>'organizationId', f.project_id, nullif(f.tenant_id, ''), e.audit->>'actorType', e.audit->>'actorId',
+    e.audit->>'ipAddress', e.audit->>'userAgent', e.audit->>'requestId', case f.version when 1 then 'file.create' else 'file.replace' end,
+    'file', f.id, case when f.version > 1 then jsonb_build_object('version', f.version - 1) end,
+    e.audit->'after' || jsonb_build_object('version', f.version, 'visibility', f.visibility), e.audit->>'result'
+  from filed f join ended e on e.object_id = f.object_id
+), told as (
+  select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
+)
+select e.id as "uploadId", ${fileJson('f', publicUrl)} as file
+from filed f join ended e on e.object_id = f.object_id left join told on true`;
+}
