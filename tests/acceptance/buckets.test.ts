@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, expectData, expectRefused } from '../support/api.ts';
 import { type Person, register } from '../support/people.ts';
+import { serverCommand } from '../support/process.ts';
 import { type Radosgw, radosgw } from '../support/radosgw.ts';
 import { type Server, startServer } from '../support/server.ts';
 
@@ -123,6 +126,28 @@ describe.skipIf(!gateway)('buckets of an organization', () => {
     const empty = await create();
     expect((await call('DELETE', `/buckets/${empty.id}`)).status).toBe(204);
     refusal(await call('GET', `/buckets/${empty.id}`), 404, 'not_found');
+  });
+
+  it('are resealed beside a running server, and open with the new key alone', async () => {
+    const bucket = await create();
+    const isThere = async () => expectData(await call<Examination>('POST', `/buckets/${bucket.id}/test`)).problem;
+    const [k1, k2] = [1, 2].map((number) => `k${number}:${randomBytes(32).toString('base64')}`);
+    const reseal = async (keys: string) => {
+      const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...server.env, CARCOSA_ENCRYPTION_KEYS: keys };
+      const { stdout } = await promisify(execFile)(process.execPath, [...serverCommand(), 'reseal'], { env });
+      return stdout;
+    };
+    await server.restart({ env: { CARCOSA_ENCRYPTION_KEYS: k1 } });
+    expect(await isThere()).toBeNull();
+    expect(await reseal(`${k1}`)).toMatch(/^[1-9]\d* secrets are now sealed with the key "k1"\.\n$/);
+    expect(await isThere()).toBeNull();
+    await server.restart({ env: { CARCOSA_ENCRYPTION_KEYS: `${k2},${k1}` } });
+    expect(await reseal(`${k2},${k1}`)).toContain('"k2"');
+    await server.restart({ env: { CARCOSA_ENCRYPTION_KEYS: k2 } });
+    expect(await isThere()).toBeNull();
+    await server.restart({ env: { CARCOSA_ENCRYPTION_KEYS: undefined } });
+    expect(await isThere()).toMatch(/"k2".*CARCOSA_ENCRYPTION_KEYS/);
+    await server.restart({ env: { CARCOSA_ENCRYPTION_KEYS: k2 } });
   });
 
   it('are nothing to strangers, keys, and whoever is not of the team', async () => {

@@ -138,7 +138,8 @@ export const ExamineBucketBody = z
   .strictObject({
     origins: z.array(Origin).max(20).optional().describe('of pages that upload straight to the bucket; default: ours'),
   })
-  .default({});
+  .nullish()
+  .transform((body) => body ?? {});
 export type ExamineBucketBody = z.infer<typeof ExamineBucketBody>;
 
 export const BucketFinding = z.object({
@@ -166,7 +167,8 @@ export type BucketCorsFix = z.infer<typeof BucketCorsFix>;
 
 export const AddProjectBucketBody = z
   .strictObject({ default: z.boolean().default(false).describe('new files of the project go there from now on') })
-  .default({ default: false });
+  .nullish()
+  .transform((body) => body ?? { default: false });
 export type AddProjectBucketBody = z.infer<typeof AddProjectBucketBody>;
 
 export const ProjectBucket = z.object({

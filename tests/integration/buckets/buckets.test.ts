@@ -46,6 +46,10 @@ describe.each(databaseKinds())('buckets on %s', (kind) => {
     const stranger = world.user(null, undefined, { isServerAdmin: true });
     await expect(buckets().create(stranger, local('x'))).rejects.toMatchObject({ code: 'not_found' });
     const { rights } = await world.carcosa.bucketExaminer.examine(world.user('owner'), made.id, {});
+    const fix = world.carcosa.bucketExaminer.fixCors(world.user('owner'), made.id, {});
+    await expect(fix).rejects.toMatchObject({ code: 'conflict' });
+    const untended = world.carcosa.bucketExaminer.examine(world.user('member', 'owner'), made.id, {});
+    await expect(untended).rejects.toMatchObject({ code: 'not_found' });
     expect(rights.map(({ status }) => status)).toEqual([...Array(4).fill('granted'), ...Array(3).fill('not-needed')]);
   });
 

@@ -60,10 +60,21 @@ describe.skipIf(!gateway)('a bucket of an organization', () => {
       what: 'the other node to open the bucket anew',
     });
     expect(await other.stat('a')).toBeNull();
+    // What began with the store of before is finished with it.
+    const begun = { uploadId: 'upl_begun', key: 'begun~1', size: 5, contentType: 'a/b' };
+    const staged = await other.stage(begun);
+    await staged.append(Buffer.from('begun'));
+    await world.carcosa.buckets.update(world.user('owner'), made.id, { credentials });
+    await until(async () => (await storeOn(1, made.id)) !== other, {
+      what: 'the other node to open the bucket once more',
+    });
+    await staged.commit(begun.key);
+    expect((await buffer(await (await storeOn(1, made.id)).read(begun.key))).toString()).toBe('begun');
+    const newest = await storeOn(1, made.id);
     // A name changes nothing of the way there.
     await world.carcosa.buckets.update(world.user('owner'), made.id, { name: randomUUID() });
     await world.nodes[1]?.carcosa.stores.refresh();
-    expect(await storeOn(1, made.id)).toBe(other);
+    expect(await storeOn(1, made.id)).toBe(newest);
   });
 
   it('is not opened any more when it was removed', async () => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Database, migrate, openDatabase } from '@carcosa/database';
+import { type Database, findRunningPostgres, openDatabase } from '@carcosa/database';
 import { KeyRing, type ResealReport, resealAll, Sealer } from '@carcosa/domain';
 import { isCarcosaError, systemRandom } from '@carcosa/kernel';
 import { createLogger } from '../boot/log.ts';
@@ -8,7 +8,7 @@ import { readServerConfig, type ServerConfig } from '../config.ts';
 
 /**
  * Seals every stored secret with the newest key of CARCOSA_ENCRYPTION_KEYS, and says on standard output how many there were. May run beside
- * nodes that have that key too; a server with the embedded database must be stopped, for nobody else may open that.
+ * nodes that have that key too, also those with the embedded database.
  * @returns the exit code: 1 where something could not be done, each with a line on standard error
  */
 export async function reseal(): Promise<number> {
@@ -27,17 +27,11 @@ export async function reseal(): Promise<number> {
   }
 }
 
-async function open(config: ServerConfig): Promise<Database> {
-  const logger = createLogger(config.logLevel ?? 'warn');
-  const { databaseUrl: url, dataDir } = config;
-  const database = await openDatabase({ url, directory: join(dataDir, 'database'), logger });
-  try {
-    await migrate(database, { logger });
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-  return database;
+/** A server that is running is asked where it is: nobody else may start one on its directory. */
+async function open({ databaseUrl, dataDir, logLevel }: ServerConfig): Promise<Database> {
+  const directory = join(dataDir, 'database');
+  const url = databaseUrl ?? (await findRunningPostgres(directory));
+  return await openDatabase({ url, directory, logger: createLogger(logLevel ?? 'warn'), poolSize: 2 });
 }
 
 function tell({ resealed, failed }: ResealReport, newest: string): number {
