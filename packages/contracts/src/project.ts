@@ -1,7 +1,21 @@
 import { z } from 'zod';
-import { Timestamp, Visibility } from './common.ts';
+import { Origin } from './access.ts';
+import { ByteCount, Timestamp, Visibility } from './common.ts';
 import { RateLimitOverrides } from './limits.ts';
 import { ListQuery, Name, Slug } from './organization.ts';
+
+const AllowedOrigins = z
+  .array(Origin)
+  .max(100)
+  .nullable()
+  .describe('origins of pages that may use keys and tokens of the project; null: any');
+const AllowedTypes = z
+  .array(z.string().regex(/^[a-z0-9.+-]+\/([a-z0-9.+-]+|\*)$/))
+  .min(1)
+  .max(100)
+  .nullable()
+  .describe('what the bytes of a file may be, as image/png or image/*; null: anything');
+const MaxFileSize = ByteCount.min(1).nullable().describe('most bytes that a file may have; null: any number');
 
 /** What a project can be set to; each has a default. */
 export const ProjectSettings = z.object({
@@ -15,6 +29,9 @@ export const ProjectSettings = z.object({
     .default(true)
     .describe('read direct uploads back in a job to learn their SHA-256 where the provider gives none'),
   trashRetentionDays: z.number().int().min(0).max(3650).default(30).describe('days until the trash is purged'),
+  allowedOrigins: AllowedOrigins.default(null),
+  allowedTypes: AllowedTypes.default(null),
+  maxFileSize: MaxFileSize.default(null),
   rateLimits: RateLimitOverrides.default({}).describe(
     'limits instead of those of the server; set by its administrators',
   ),
@@ -27,6 +44,9 @@ const settingsPatch = z.strictObject({
   delivery: z.enum(['stream', 'redirect']).optional(),
   hashDirectUploads: z.boolean().optional(),
   trashRetentionDays: z.number().int().min(0).max(3650).optional(),
+  allowedOrigins: AllowedOrigins.optional(),
+  allowedTypes: AllowedTypes.optional(),
+  maxFileSize: MaxFileSize.optional(),
 });
 
 export const Project = z.object({

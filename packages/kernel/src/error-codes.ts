@@ -42,6 +42,10 @@ export const ERROR_CODES = {
   path_taken: entry('A file with that path exists already.'),
   idempotency_key_reused: entry('This Idempotency-Key was used with a different request; use a new key.'),
   idempotency_in_progress: entry('The first request with this Idempotency-Key is still running; retry shortly.', true),
+  file_too_large: entry('The file is larger than its project allows; `details` says how large it may be.'),
+  file_type_not_allowed: entry(
+    'The bytes are of a type that the project does not take; `details` says which it takes.',
+  ),
   payload_too_large: entry('The body is larger than what is allowed or was declared.'),
   headers_too_large: entry('The header lines are larger than 16 KiB together; send fewer or shorter ones.'),
   length_required: entry('Declare the length of the body (Content-Length).'),

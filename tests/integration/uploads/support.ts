@@ -81,6 +81,7 @@ export class UploadWorld {
         id,
         defaultVisibility: 'private' as const,
         hashDirectUploads: true,
+        rules: { allowedTypes: null, maxFileSize: null },
       }),
     };
     const leases = new UploadLeases({ ...common, notifications: this.#notifications() });

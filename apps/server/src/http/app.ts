@@ -25,7 +25,10 @@ const MAX_PARAM_LENGTH = 3 * 1024;
 export type EdgeParts = Pick<
   Carcosa,
   'clock' | 'logger' | 'ids' | 'requestLog' | 'apiKeys' | 'idempotency' | 'version' | 'publicUrl'
-> & { config: Pick<Carcosa['config'], 'trustedProxies'> } & Pick<Authenticators, 'sessions' | 'tenantTokens'> &
+> & { config: Pick<Carcosa['config'], 'trustedProxies'> } & Pick<
+    Authenticators,
+    'sessions' | 'tenantTokens' | 'projectFacts'
+  > &
   Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals'>>;
 
 /** Builds the web server with all of its routes; it does not listen (see `Listener`). */

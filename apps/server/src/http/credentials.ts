@@ -1,4 +1,5 @@
-import type { Actor, ApiKeyService, SessionService, TenantTokenActor } from '@carcosa/domain';
+import type { ProjectSettings } from '@carcosa/contracts';
+import type { Actor, ApiKeyService, ProjectFactsCache, SessionService, TenantTokenActor } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyRequest } from 'fastify';
 import type { BrowserSession } from './browser-session.ts';
@@ -12,6 +13,8 @@ export interface Authenticators {
     /** @throws CarcosaError (or rejects with) `unauthenticated` */
     authenticate(token: string): TenantTokenActor | Promise<TenantTokenActor>;
   };
+  /** Absent: no project confines the origins of pages. */
+  projectFacts?: Pick<ProjectFactsCache, 'facts'>;
   browser: BrowserSession;
 }
 
@@ -37,8 +40,8 @@ export function identify(authenticators: Authenticators, request: FastifyRequest
 
 function identifyToken(authenticators: Authenticators, token: string, request: FastifyRequest): Actor | Promise<Actor> {
   const found = holderOf(authenticators, token);
-  if (found instanceof Promise) return found.then((actor) => fromThere(actor, request));
-  return fromThere(found, request);
+  if (found instanceof Promise) return found.then((actor) => fromThere(authenticators, actor, request));
+  return fromThere(authenticators, found, request);
 }
 
 /** Whose key or token it is, wherever it is used. @throws CarcosaError (or rejects with) `unauthenticated` */
@@ -50,9 +53,23 @@ export function holderOf(authenticators: Omit<Authenticators, 'browser'>, token:
   return sessions.authenticate(token);
 }
 
-function fromThere<Known extends Actor>(actor: Known, request: FastifyRequest): Known {
+function fromThere({ projectFacts }: Authenticators, actor: Actor, request: FastifyRequest): Actor | Promise<Actor> {
   if (actor.type === 'api-key') assertWhence(actor.restrictions, request);
-  return actor;
+  const { origin } = request.raw.headers;
+  // Only browsers say where a page comes from; other programs pay nothing for this.
+  if (origin === undefined || !projectFacts || (actor.type !== 'api-key' && actor.type !== 'tenant-token'))
+    return actor;
+  const facts = projectFacts.facts(actor.projectId);
+  if (facts instanceof Promise) return facts.then(({ settings }) => assertOrigin(settings, origin, actor));
+  return assertOrigin(facts.settings, origin, actor);
+}
+
+function assertOrigin({ allowedOrigins }: ProjectSettings, origin: string, actor: Actor): Actor {
+  if (allowedOrigins === null || allowedOrigins.includes(origin)) return actor;
+  throw new CarcosaError('forbidden', {
+    message: 'Pages of this origin may not use this project; add it to allowedOrigins in the settings of the project.',
+    details: { restriction: 'allowedOrigins', origin },
+  });
 }
 
 /** `Authorization: Bearer …` or `x-api-key: …`. */

@@ -27,6 +27,8 @@ export const ERROR_STATUS = {
   path_taken: 409,
   idempotency_key_reused: 422,
   idempotency_in_progress: 409,
+  file_too_large: 413,
+  file_type_not_allowed: 415,
   payload_too_large: 413,
   headers_too_large: 431,
   length_required: 411,

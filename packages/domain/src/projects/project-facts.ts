@@ -40,7 +40,7 @@ export class ProjectFactsCache implements UploadProjects {
   async uploadProject(id: ProjectId): Promise<UploadProject> {
     const { organizationId, teamId, bucketId, settings } = await this.facts(id);
     const { defaultVisibility, hashDirectUploads } = settings;
-    return { id, organizationId, teamId, bucketId, defaultVisibility, hashDirectUploads };
+    return { id, organizationId, teamId, bucketId, defaultVisibility, hashDirectUploads, rules: settings };
   }
 
   /** Where the project stands in the tree. @throws CarcosaError `not_found` */

@@ -187,6 +187,8 @@ export class DirectUploadService {
       );
     } catch (error) {
       await this.#release(held);
+      // Nothing that is sent again would be of another type: its bytes go at once.
+      if (isCarcosaError(error, 'file_type_not_allowed')) await uploads.abort(actor, id);
       throw error;
     } finally {
       leases.drop(held);

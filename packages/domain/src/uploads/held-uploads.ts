@@ -17,8 +17,11 @@ import { UploadWriter } from './upload-writer.ts';
 
 type HeldUploadsOptions = Pick<
   UploadServiceOptions,
-  'db' | 'transaction' | 'quotas' | 'stores' | 'leases' | 'completion' | 'clock' | 'logger'
+  'db' | 'transaction' | 'quotas' | 'stores' | 'projects' | 'leases' | 'completion' | 'clock' | 'logger'
 >;
+
+/** What is wrong with the whole content: sending it again would not mend it. */
+const LOST_FOR_GOOD = ['checksum_mismatch', 'file_too_large', 'file_type_not_allowed'] as const;
 
 /** What is done to an upload under its lease: write, complete, save what arrived before a failure, end. */
 export class HeldUploads {
@@ -30,8 +33,9 @@ export class HeldUploads {
 
   /** Writes a body to an upload whose lease is held, and files it with its last byte. Ends the lease. */
   async write(held: HeldLease, input: WriteBody): Promise<WriteResult> {
-    const { clock, db, stores, completion } = this.#options;
-    const writer = new UploadWriter({ held, clock, db, lifetimeMs: UPLOAD_LIFETIME_MS });
+    const { clock, db, stores, completion, projects } = this.#options;
+    const { rules } = await projects.uploadProject(held.upload.projectId);
+    const writer = new UploadWriter({ held, clock, db, lifetimeMs: UPLOAD_LIFETIME_MS, rules });
     let staged: StagedObject | null = null;
     try {
       if (input.size !== undefined && input.offset === held.upload.offset) await this.#reserveLength(held, input.size);
@@ -137,7 +141,7 @@ export class HeldUploads {
     try {
       if (isCarcosaError(error, 'upload_fenced')) return;
       const { upload } = held;
-      const lostForGood = isCarcosaError(error, 'checksum_mismatch') && writer.isWhole;
+      const lostForGood = LOST_FOR_GOOD.some((code) => isCarcosaError(error, code)) && writer.isWhole;
       if (upload.door === 'simple' || lostForGood) await this.end(held, 'aborted', { staged });
       else await writer.saveAfterFailure(staged);
     } catch (failure) {

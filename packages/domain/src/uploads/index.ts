@@ -1,6 +1,7 @@
 export type { UploadRow } from '@carcosa/database';
 export * from './direct-plan.ts';
 export * from './direct-upload-service.ts';
+export * from './file-rules.ts';
 export * from './part-addresses.ts';
 export * from './upload-collector.ts';
 export * from './upload-completion.ts';

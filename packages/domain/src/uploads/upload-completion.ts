@@ -20,6 +20,7 @@ import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
 import { auditEntry } from '../audit/audit-entry.ts';
 import { newFileKey } from '../files/file-key.ts';
 import { factsOfCommitted } from './committed-content.ts';
+import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
@@ -69,7 +70,8 @@ export class UploadCompletion {
 
   /**
    * Verifies, commits and files what is staged for a held upload.
-   * @throws CarcosaError `checksum_mismatch` when the client declared another checksum: nothing is committed then
+   * @throws CarcosaError `checksum_mismatch` when the client declared another checksum, `file_too_large`, `file_type_not_allowed`: nothing
+   *   is committed then
    */
   async completeStaged(held: HeldLease, staged: StagedObject): Promise<File> {
     const { upload } = held;
@@ -77,13 +79,15 @@ export class UploadCompletion {
     assertChecksum(upload, sha256);
     held.assertTrusted();
     const size = staged.length;
+    const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
+    const { rules } = await this.#options.projects.uploadProject(upload.projectId);
+    assertAccepts(rules, { size, contentType });
     await staged.commit(upload.storageKey).catch((error: unknown) => {
       // What was staged is gone, or its place taken: another writer has taken it over, or it was collected.
       throw isCarcosaError(error, 'not_found') || isCarcosaError(error, 'conflict')
         ? new CarcosaError('upload_fenced', { cause: error })
         : error;
     });
-    const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
     const collectAfter = staged.mayLeaveTraces ? { collectAfter: this.#options.clock.now() } : {};
     return this.file(held, { size, contentType, sha256 }, collectAfter);
   }
@@ -135,7 +139,8 @@ export class UploadCompletion {
     const { upload, lease, actor } = held;
     const { projectId, tenantId, path, door } = upload;
     const { clock, ids, random, projects } = this.#options;
-    const { defaultVisibility, organizationId } = await projects.uploadProject(projectId);
+    const { defaultVisibility, organizationId, rules } = await projects.uploadProject(projectId);
+    assertAccepts(rules, facts);
     const { size, contentType } = facts;
     const place = { organizationId, projectId, tenantId };
     const after = { path, size, contentType, door, uploadId: upload.id };

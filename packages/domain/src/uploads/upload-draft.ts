@@ -6,6 +6,7 @@ import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
 import { type Grant, mayPlace, placeRefused } from '../access/grant.ts';
 import type { Quotas } from '../quotas/quotas.ts';
+import { assertSize } from './file-rules.ts';
 import type { UploadProjects, UploadTenant, UploadTenants } from './upload-project.ts';
 
 /** An upload that nothing was added to for so long ends; each request that adds to it extends it. */
@@ -51,6 +52,7 @@ export async function draftUpload(parts: DraftParts, actor: Actor, input: Create
   const projectId = projectOf(actor, input.projectId);
   const grant = await parts.access.authorize(actor, 'files:write', projectId);
   const project = await parts.projects.uploadProject(projectId);
+  assertSize(project.rules, input.size);
   const tenant = await tenantOf(parts.tenants, grant, input.tenantId);
   const objectId = parts.ids.next('object');
   const path = input.path ?? pathOfItsOwn(grant, objectId, input.fileName);

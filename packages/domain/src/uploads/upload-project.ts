@@ -1,5 +1,7 @@
 import type { BucketId, OrganizationId, ProjectId, TeamId, TenantId } from '@carcosa/kernel';
 
+import type { FileRules } from './file-rules.ts';
+
 /** What an upload needs to know of its project. */
 export interface UploadProject {
   id: ProjectId;
@@ -8,6 +10,7 @@ export interface UploadProject {
   bucketId: BucketId;
   defaultVisibility: 'public' | 'private';
   hashDirectUploads: boolean;
+  rules: FileRules;
 }
 
 export interface UploadProjects {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Queryable, saveProgress, type UploadRow } from '@carcosa/database';
 import { CarcosaError, type Clock } from '@carcosa/kernel';
 import type { StagedObject } from '@carcosa/storage/port';
+import { assertSize, type FileRules } from './file-rules.ts';
 import { receive } from './upload-body.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { WriteBody } from './upload-service.ts';
@@ -20,6 +21,7 @@ export interface UploadWriterOptions {
   clock: Clock;
   db: Queryable;
   lifetimeMs: number;
+  rules: FileRules;
 }
 
 /** Writes one body to one held upload and keeps its row true: the saved offset is never ahead of stable storage. */
@@ -51,6 +53,7 @@ export class UploadWriter {
       }
       if (input.size < offset)
         throw new CarcosaError('invalid_request', { message: 'The length is less than what has arrived.' });
+      assertSize(this.#options.rules, input.size);
       this.#row = { ...this.#row, size: input.size };
     }
     const whole = this.#row.size;
@@ -61,9 +64,9 @@ export class UploadWriter {
 
   /** @returns the row with its new offset: bytes that are appended, not yet synced */
   async write(staged: StagedObject, input: WriteBody): Promise<UploadRow> {
-    const { held } = this.#options;
+    const { held, rules } = this.#options;
     const hash = input.checksum ? createHash(input.checksum.algorithm) : null;
-    const limit = this.#row.size === null ? Number.MAX_SAFE_INTEGER : this.#row.size - this.#row.offset;
+    const limit = (this.#row.size ?? rules.maxFileSize ?? Number.MAX_SAFE_INTEGER) - this.#row.offset;
     try {
       const received = await receive(input.body, {
         limit,

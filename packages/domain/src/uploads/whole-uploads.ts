@@ -16,6 +16,7 @@ import type { Actor } from '../access/actor.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 import { newFileKey } from '../files/file-key.ts';
+import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import { receive } from './upload-body.ts';
 import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
@@ -88,6 +89,7 @@ export class WholeUploads {
   async store(store: ObjectStore, actor: Actor, upload: NewUpload, body: Omit<WriteBody, 'offset'>): Promise<File> {
     const { content, sha256 } = await gather(upload, body);
     assertChecksum(upload, sha256);
+    const { rules } = await this.#options.projects.uploadProject(upload.projectId);
     const trustedUntil = performance.now() + TRUST_MS;
     const { objectId: id, bucketId, storageKey, declaredContentType, path } = upload;
     const dueAt = this.#options.clock.now() + PENDING_MS;
@@ -99,6 +101,7 @@ export class WholeUploads {
     ]);
     let maybeFiled = false;
     try {
+      assertAccepts(rules, { size, contentType });
       assertTrusted(trustedUntil);
       await store.whole?.put(storageKey, content);
       assertTrusted(trustedUntil);
