@@ -62,7 +62,7 @@ export function composePeople(parts: PeopleParts) {
   const library = new AuthLibrary({ ...libraryParts, providers: [] });
   const peopleParts = { ...common, library, sessions, linkMail };
   const accounts = new AccountService(peopleParts);
-  const people = new PeopleService(peopleParts);
+  const people = new PeopleService({ ...peopleParts, requireVerifiedEmail });
   const providers = loginProviders(settings);
   const providerLogins = new ProviderLoginService({
     ...{ people, sessions, providers, publicUrl },

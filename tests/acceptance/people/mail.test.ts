@@ -70,6 +70,13 @@ describe('while e-mail addresses are verified', () => {
     expectRefused(await post('/auth/login', { email, password: 'another password' }), 401);
   });
 
+  it('of those who bring one address at once, none learns which came first', async () => {
+    const json = { email: newEmail(), password: PASSWORD };
+    const answers = await Promise.all(Array.from({ length: 6 }, () => post('/auth/register', json)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(202));
+    await mail.next(json.email);
+  });
+
   it('a name cannot put words into our mail', async () => {
     const email = newEmail();
     const name = 'you won: http://evil.example/ click';

@@ -52,6 +52,13 @@ describe('POST /auth/register', () => {
     expect((await logIn(server, { email: email.toUpperCase() })).user.email).toBe(email);
   });
 
+  it('of those who bring one address at once, one gets it', async () => {
+    const json = { email: newEmail(), password: PASSWORD };
+    const answers = await Promise.all(Array.from({ length: 6 }, () => post('/auth/register', json)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409]);
+    expect(server.logs).not.toContain(json.email);
+  });
+
   it.each([
     ['no e-mail address', { email: 'nobody', password: PASSWORD }],
     ['a short password', { email: newEmail(), password: 'short' }],

@@ -122,10 +122,10 @@ export async function deleteExpiredSessions(db: Queryable, now: Date): Promise<v
  */
 export async function noteCodeUse(
   tx: Queryable,
-  use: { userId: UserId; code: string; id: string; now: Date; until: Date },
+  use: { userId: UserId; codeHash: string; id: string; now: Date; until: Date },
 ): Promise<boolean> {
   await tx.query('select 1 from users where id = $1 for update', [use.userId]);
-  const identifier = `code-use:${use.userId}:${use.code}`;
+  const identifier = `code-use:${use.userId}:${use.codeHash}`;
   const { rowCount } = await tx.query(
     `insert into verifications (id, identifier, value, expires_at, created_at, updated_at)
      select $1, $2, '', $3, $4, $4 where not exists (select 1 from verifications where identifier = $2 and expires_at > $4)`,

@@ -1,4 +1,5 @@
-import { CarcosaError, type ErrorCode } from '@carcosa/kernel';
+import { isDatabaseError, toDatabaseError } from '@carcosa/database';
+import { CarcosaError, type ErrorCode, isCarcosaError } from '@carcosa/kernel';
 
 /** What the library refuses, in our words. */
 const CODES: Record<string, ErrorCode> = {
@@ -7,6 +8,8 @@ const CODES: Record<string, ErrorCode> = {
   CREDENTIAL_ACCOUNT_NOT_FOUND: 'no_password',
   EMAIL_NOT_VERIFIED: 'email_unverified',
   USER_ALREADY_EXISTS: 'email_taken',
+  // The library says so for whatever the database refused: see PeopleService.
+  FAILED_TO_CREATE_USER: 'conflict',
   USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL: 'email_taken',
   INVALID_TOKEN: 'link_invalid',
   TOKEN_EXPIRED: 'link_invalid',
@@ -31,14 +34,30 @@ const CODES: Record<string, ErrorCode> = {
   PROVIDER_NOT_FOUND: 'not_found',
 };
 
-/** What the library threw, as an error of ours; whatever is not a refusal comes through as it is. */
+/**
+ * What the library threw, as an error of ours. What is no refusal is told by its innermost cause alone: the errors around it carry
+ * whole statements with their values, which are secrets, and would be logged.
+ */
 export function toAuthError(thrown: unknown): unknown {
-  if (!(thrown instanceof Error) || !('statusCode' in thrown)) return thrown;
-  const { statusCode, body } = thrown as { statusCode: unknown; body?: { code?: string; message?: string } };
-  if (typeof statusCode !== 'number' || statusCode >= 500) return thrown;
+  if (isCarcosaError(thrown)) return thrown;
+  const { statusCode, body } = (thrown ?? {}) as { statusCode?: unknown; body?: { code?: string; message?: string } };
+  if (typeof statusCode !== 'number' || statusCode >= 500) return faultOf(thrown);
   const code = CODES[body?.code ?? ''];
-  if (code !== undefined) return new CarcosaError(code, { cause: thrown });
-  if (statusCode === 401) return new CarcosaError('unauthenticated', { cause: thrown });
+  if (code !== undefined) return new CarcosaError(code);
+  if (statusCode === 401) return new CarcosaError('unauthenticated');
   const message = body?.message;
-  return new CarcosaError('invalid_request', { ...(message ? { message } : {}), cause: thrown });
+  return new CarcosaError('invalid_request', message ? { message } : {});
+}
+
+function faultOf(thrown: unknown): unknown {
+  const cause = innermost(thrown);
+  if (isDatabaseError(cause)) return toDatabaseError(cause);
+  return cause instanceof Error ? cause : new CarcosaError('internal_error');
+}
+
+/** The error at the bottom of a chain of causes. */
+export function innermost(thrown: unknown): unknown {
+  let inner = thrown;
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  return inner;
 }

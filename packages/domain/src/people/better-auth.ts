@@ -10,6 +10,7 @@ import { betterAuth } from 'better-auth/minimal';
 import { bearer } from 'better-auth/plugins/bearer';
 import { genericOAuth } from 'better-auth/plugins/generic-oauth';
 import { twoFactor } from 'better-auth/plugins/two-factor';
+import { innermost } from './auth-errors.ts';
 import { ADDRESS_HEADER, LINK_SECONDS } from './library-names.ts';
 import type { LoginProvider } from './login-providers.ts';
 import { REFRESH_TOKEN_SECONDS } from './refresh-tokens.ts';
@@ -137,6 +138,6 @@ function relyingParty(publicUrl: string): { id: string; origins: string[] } {
 /** Its warnings are of wrong passwords and the like, and name e-mail addresses: what matters of them is in our own record. */
 function report(logger: Logger, level: string, message: string, details: unknown[]): void {
   if (level !== 'error') return;
-  const error = details.find((detail) => detail instanceof Error);
+  const error = innermost(details.find((detail) => detail instanceof Error));
   logger.warn(error ? { err: error } : {}, `better-auth: ${message}`);
 }

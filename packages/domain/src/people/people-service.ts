@@ -1,6 +1,6 @@
 import type { CheckMail, LoggedIn, LoginBody, RegisterBody, SecondStep, SecondStepBody } from '@carcosa/contracts';
 import { findUserByEmail, markEmailVerified, type Queryable } from '@carcosa/database';
-import { type Clock, isCarcosaError } from '@carcosa/kernel';
+import { CarcosaError, type Clock, isCarcosaError } from '@carcosa/kernel';
 import { SYSTEM } from '../access/actor.ts';
 import { record } from '../audit/record.ts';
 import type { AuthLibrary } from './auth-library.ts';
@@ -15,7 +15,14 @@ export interface PeopleServiceParts {
   clock: Clock;
   library: AuthLibrary;
   sessions: SessionService;
+  /** Nobody logs in with a password before a link in a mail was followed. */
+  requireVerifiedEmail: boolean;
 }
+
+const CHECK_MAIL: CheckMail = {
+  verificationRequired: true,
+  message: 'Follow the link in the mail that was sent to this address.',
+};
 
 /** How people come in: they register, or log in with a password and, where they have set one up, a second factor. */
 export class PeopleService {
@@ -33,11 +40,12 @@ export class PeopleService {
    */
   async register(visitor: Visitor, input: RegisterBody): Promise<LoggedIn | CheckMail> {
     const { email, password, name = email.slice(0, email.indexOf('@')) } = input;
-    const { id, sessionToken } = await this.#parts.library.signUp({ email, password, name }, visitor);
+    const made = await this.#signUp(visitor, { email, password, name });
+    if (made === null) return CHECK_MAIL;
+    const { id, sessionToken } = made;
     await this.#recordNew(visitor, email, id);
     await this.claim();
-    if (sessionToken === null)
-      return { verificationRequired: true, message: 'Follow the link in the mail that was sent to this address.' };
+    if (sessionToken === null) return CHECK_MAIL;
     return await this.#parts.sessions.begin(visitor, sessionToken);
   }
 
@@ -57,9 +65,7 @@ export class PeopleService {
   async secondStep(visitor: Visitor, input: SecondStepBody): Promise<LoggedIn> {
     const { library, sessions } = this.#parts;
     const sessionToken = await library.secondStep(input, visitor);
-    return input.code === undefined
-      ? await sessions.begin(visitor, sessionToken)
-      : await sessions.beginByCode(visitor, sessionToken, input.code);
+    return await sessions.beginByCode(visitor, sessionToken, input.code ?? input.recoveryCode ?? '');
   }
 
   /**
@@ -73,7 +79,7 @@ export class PeopleService {
       await this.#recordNew(SYSTEM, email, id);
     } catch (error) {
       // Another node was faster, or an earlier start got this far.
-      if (!isCarcosaError(error, 'email_taken')) throw error;
+      if (!isCarcosaError(error, 'email_taken') && !(await this.#wasFaster(error, email))) throw error;
     }
     const owner = await findUserByEmail(this.#parts.db, email);
     await this.#parts.transaction(async (tx) => {
@@ -88,6 +94,23 @@ export class PeopleService {
     const owner = await this.#parts.transaction((tx) => claimServer(tx, this.#parts.clock));
     this.#claimed = true;
     if (owner) await this.#parts.sessions.forget(owner);
+  }
+
+  /** Null where nobody shall learn that the same address was registered a moment ago. */
+  async #signUp(visitor: Visitor, input: { email: string; password: string; name: string }) {
+    try {
+      return await this.#parts.library.signUp(input, visitor);
+    } catch (error) {
+      const known = isCarcosaError(error, 'email_taken') || (await this.#wasFaster(error, input.email));
+      if (!known) throw error;
+      if (this.#parts.requireVerifiedEmail) return null;
+      throw new CarcosaError('email_taken');
+    }
+  }
+
+  /** Whether an account could not be made because somebody else had the same address a moment before. */
+  async #wasFaster(error: unknown, email: string): Promise<boolean> {
+    return isCarcosaError(error, 'conflict') && (await findUserByEmail(this.#parts.db, email)) !== null;
   }
 
   /** An address that was known already makes no account, and no entry that would tell so. */

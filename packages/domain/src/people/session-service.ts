@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { AuditAction, LoggedIn, Me, Session, SessionTokens } from '@carcosa/contracts';
 import {
   announcePerson,
@@ -73,7 +74,8 @@ export class SessionService {
   }
 
   /**
-   * As {@link begin}, after a code of an authenticator, which serves once (RFC 6238, 5.2).
+   * As {@link begin}, after a code of an authenticator, which serves once (RFC 6238, 5.2), or a recovery code: the library lets two
+   * requests pass that bring the same one at once, because its update compares under the snapshot of each.
    * @throws CarcosaError `invalid_code` for one that was used before: the session ends with it
    */
   async beginByCode(visitor: Visitor, sessionToken: string, code: string): Promise<LoggedIn> {
@@ -160,7 +162,8 @@ export class SessionService {
     const times = { now: new Date(now), until: new Date(now + CODE_MS) };
     return await this.#parts.transaction(async (tx) => {
       const id = randomToken(this.#parts.random, 24);
-      const isFirst = await noteCodeUse(tx, { userId, code, id, ...times });
+      const codeHash = hash('sha256', code);
+      const isFirst = await noteCodeUse(tx, { userId, codeHash, id, ...times });
       if (!isFirst) await deleteSession(tx, userId, sessionId);
       return isFirst;
     });
