@@ -4,6 +4,7 @@ import {
   DirectUploadService,
   type Notifications,
   PartAddresses,
+  type Quotas,
   type StoreRegistry,
   UploadCollector,
   UploadCompletion,
@@ -17,6 +18,7 @@ import type { Clock, IdGenerator, Logger, Random } from '@carcosa/kernel';
 
 export interface UploadParts {
   db: Queryable;
+  quotas: Quotas;
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   stores: StoreRegistry;
   access: Access;

@@ -15,6 +15,7 @@ import {
   AuditService,
   type BucketOpeners,
   BucketStores,
+  EgressMeter,
   FileRemoval,
   FileService,
   GarbageService,
@@ -24,6 +25,8 @@ import {
   ProjectFactsCache,
   ProjectService,
   ProvisioningService,
+  QuotaService,
+  Quotas,
   RefusalLog,
   Sealer,
   ServingService,
@@ -169,12 +172,21 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
   });
   const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
+  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
+  const egress = new EgressMeter(common);
+  const onQuotaChange = (): void => {
+    projectFacts.invalidate();
+    tenantFacts.invalidate();
+    serving.projectChanged();
+  };
+  const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
     ...common,
     access,
+    quotas,
     onChange: filesChanged,
     stores,
     projects: projectFacts,
@@ -185,7 +197,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
-  const files = new FileService({ ...common, access, onChange: filesChanged });
+  const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
 
   return {
     ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance },
@@ -210,10 +222,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
       ...bucketParts,
       sealer,
+      quotaSettings,
+      egress,
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
       await refusals.close();
+      await egress.close();
       await uploadParts.leases.close();
       await people.linkMail.drain();
       await queue.close();

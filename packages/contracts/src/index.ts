@@ -13,6 +13,7 @@ export * from './organization.ts';
 export * from './path.ts';
 export * from './permissions.ts';
 export * from './project.ts';
+export * from './quotas.ts';
 export * from './storable.ts';
 export * from './tenant.ts';
 export * from './upload.ts';

@@ -15,6 +15,7 @@ export * from './repositories/people.ts';
 export * from './repositories/projects.ts';
 export * from './repositories/provisioning.ts';
 export * from './repositories/queryable.ts';
+export * from './repositories/quotas/index.ts';
 export * from './repositories/sealed-secrets.ts';
 export * from './repositories/server-settings.ts';
 export * from './repositories/serving.ts';

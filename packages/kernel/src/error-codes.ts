@@ -63,6 +63,7 @@ export const ERROR_CODES = {
   upload_incomplete: entry('Bytes or parts are missing; `details` says which.'),
   upload_interrupted: entry('The body ended early; what arrived is saved, continue from the offset.', true),
   upload_fenced: entry('Another writer has taken this upload over; ask for the offset and continue.', true),
+  quota_exceeded: entry('A quota is used up; `details` says which, and how far. Remove something, or have it raised.'),
   rate_limited: entry('There were too many requests; wait as long as Retry-After says.', true),
   unsupported_protocol_version: entry('This server speaks tus 1.0.0; send "Tus-Resumable: 1.0.0".'),
   request_timeout: entry('The request came in too slowly and was cut off; what arrived of an upload is saved.', true),

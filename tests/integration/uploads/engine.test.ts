@@ -64,6 +64,12 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     expect(await contentOf(file?.id ?? '')).toEqual(bytes);
   });
 
+  /** Waits until that node has the right to write. */
+  const held = async (id: string, owner: string): Promise<void> => {
+    const lease = () => world.database.pool.query('select lease_owner from uploads where id = $1', [id]);
+    await expect.poll(async () => (await lease()).rows[0]?.lease_owner).toBe(owner);
+  };
+
   it('asks a holder whose sender is silent to save and stop, also on another node', async () => {
     const [a, b] = [await world.node('a'), await world.node('b')];
     const bytes = pattern(2 * MIB);
@@ -73,6 +79,7 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
       .write(world.actor, upload.id, { body: silent, offset: 0, length: null })
       .catch((error: unknown) => error);
     silent.send(bytes.subarray(0, MIB));
+    await held(upload.id, 'a');
 
     const settled = await b.uploads.findSettled(world.actor, upload.id);
     expect(settled.offset).toBe(MIB);
@@ -96,13 +103,7 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
       .catch((error: unknown) => error);
     body.send(pattern(MIB, 3));
     await expect.poll(async () => (await world.filesOnDisk()).length).toBe(1);
-    await expect
-      .poll(
-        async () =>
-          (await world.database.pool.query('select lease_owner from uploads where id = $1', [upload.id])).rows[0]
-            ?.lease_owner,
-      )
-      .toBe('a');
+    await held(upload.id, 'a');
     await world.lapseLease(upload.id);
 
     const half = await b.uploads.write(world.actor, upload.id, {

@@ -12,6 +12,7 @@ import {
   type Notifications,
   PartAddresses,
   ProjectFactsCache,
+  Quotas,
   removeDueObjects,
   TenantFactsCache,
   UploadCollector,
@@ -85,8 +86,19 @@ export class UploadWorld {
     };
     const leases = new UploadLeases({ ...common, notifications: this.#notifications() });
     const completion = new UploadCompletion({ ...common, projects });
+    const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(this.database.pool, work);
+    const facts = new ProjectFactsCache({ db, clock });
+    const quotas = new Quotas({ transaction: inTransaction, projects: facts, tenants: common.tenants, clock });
     const wholes = new WholeUploads({ ...common, projects, completion });
-    const uploads = new UploadService({ ...common, projects, leases, completion, wholes });
+    const uploads = new UploadService({
+      ...common,
+      transaction: inTransaction,
+      quotas,
+      projects,
+      leases,
+      completion,
+      wholes,
+    });
     const direct = new DirectUploadService({
       ...common,
       projects,

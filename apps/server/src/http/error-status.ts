@@ -44,6 +44,8 @@ export const ERROR_STATUS = {
   upload_incomplete: 409,
   upload_interrupted: 400,
   upload_fenced: 409,
+  // Not 429, which clients repeat by themselves, nor 413: the next request is refused as well, however small.
+  quota_exceeded: 403,
   rate_limited: 429,
   // tus 1.0.0: "412 Precondition Failed" with the Tus-Version that the server speaks.
   unsupported_protocol_version: 412,

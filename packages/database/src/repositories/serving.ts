@@ -1,5 +1,5 @@
 import type { RateLimitOverrides } from '@carcosa/contracts';
-import type { BucketId, FileId, ObjectId, ProjectId } from '@carcosa/kernel';
+import type { BucketId, FileId, ObjectId, OrganizationId, ProjectId, TenantId } from '@carcosa/kernel';
 import type { Queryable } from './queryable.ts';
 
 /** All that is needed to serve one content of a file, and to decide whether it may be. */
@@ -23,14 +23,24 @@ export interface ServedFileRow {
   signingKeyVersion: number;
   /** The project's own; null: it has none. */
   rateLimits: RateLimitOverrides | null;
+  tenantId: TenantId | '';
+  organizationId: OrganizationId;
+  /** Bytes a month that may go out, as they are set for each; null: not limited. */
+  organizationEgress: number | null;
+  projectEgress: number | null;
+  tenantEgress: number | null;
 }
 
 const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.name, f.visibility, v.version, o.id as "objectId", o.bucket_id as "bucketId",
   o.storage_key as "storageKey", o.size, o.content_type as "contentType", o.declared_content_type as "declaredContentType",
   v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion",
-  p.settings->'rateLimits' as "rateLimits"`;
+  p.settings->'rateLimits' as "rateLimits", f.tenant_id as "tenantId", g.id as "organizationId",
+  (coalesce(n.quotas, '{}') || g.quotas)->'egressBytes' as "organizationEgress", p.quotas->'egressBytes' as "projectEgress",
+  t.quotas->'egressBytes' as "tenantEgress"`;
 
-const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id and p.deleted_at is null where f.key = $1 and f.deleted_at is null`;
+const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id and p.deleted_at is null
+  join organizations g on g.id = p.organization_id left join plans n on n.name = g.plan left join tenants t on t.id = nullif(f.tenant_id, '')
+  where f.key = $1 and f.deleted_at is null`;
 
 /** The present content of the file with that key, or its content of `version`. Null when there is none, or it is in the trash. */
 export async function findServedFile(

@@ -12,9 +12,18 @@ import {
   type Queryable,
   trashFiles,
 } from '@carcosa/database';
-import { CarcosaError, type Clock, type FileId, type IdGenerator, isId, type Random } from '@carcosa/kernel';
+import {
+  CarcosaError,
+  type Clock,
+  type FileId,
+  type IdGenerator,
+  isId,
+  type Random,
+  type TenantId,
+} from '@carcosa/kernel';
 import { type Actor, actorId } from '../access/actor.ts';
 import { covers, type Grant, isConfined, mayPlace, placeRefused } from '../access/grant.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import { inTrash, pathTaken, planChanges, type WantedChange, wantedPaths } from './change-plan.ts';
 import { changeEvent, copyEvent, purgeEvent, recordFiles, trashEvent } from './file-audit.ts';
 import { newFileKey } from './file-key.ts';
@@ -30,6 +39,8 @@ export interface FileChangesParts {
   random: Random;
   /** Without a "/" at its end. */
   publicUrl: string;
+  /** Absent: nothing is limited. */
+  quotas?: Pick<Quotas, 'assertStored'> | undefined;
   /**
    * Told the keys of files whose change is committed: this process may remember what they were. The announcement that all
    * processes hear can be a moment behind the answer.
@@ -127,7 +138,7 @@ export class FileChanges {
     return wanted.map(({ id }) => purged.get(id) ?? new CarcosaError('not_found'));
   }
 
-  /** Makes new files of the present content of others. */
+  /** Makes new files of the present content of others: all that can be made, or none where that passes a quota. */
   async copy(scope: FileScope, wanted: readonly (Target & { path: string })[]): Promise<FileOutcome[]> {
     const { transaction, clock, ids, random, publicUrl } = this.#parts;
     const { actor, grant } = scope;
@@ -150,6 +161,8 @@ export class FileChanges {
         return file ? [copyEvent(file, id)] : [];
       });
       await recordFiles(tx, this.#by(scope), events);
+      const tenantIds = [...made.values()].map(({ tenantId }) => tenantId as TenantId | null);
+      await this.#parts.quotas?.assertStored(tx, projectId, tenantIds, ['bytes', 'files']);
       const absent = known.filter(({ newId }) => !made.has(newId) && !blocked.has(newId));
       return { made, blocked, found: await findFiles(tx, projectId, knownIds(absent), publicUrl) };
     });

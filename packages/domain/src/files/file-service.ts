@@ -14,7 +14,7 @@ import type {
   UpdateFileBody,
 } from '@carcosa/contracts';
 import { findFile, holdFiles, restoreFileVersion } from '@carcosa/database';
-import { CarcosaError, type FileId, isId } from '@carcosa/kernel';
+import { CarcosaError, type FileId, isId, type TenantId } from '@carcosa/kernel';
 import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
 import { assertCovers, covers, type Grant } from '../access/grant.ts';
@@ -111,13 +111,13 @@ export class FileService {
 
   /**
    * Makes the content of an earlier version the present one, as a new version; the present version itself is left as it is.
-   * @throws CarcosaError `conflict` for a file in the trash
+   * @throws CarcosaError `conflict` for a file in the trash, `quota_exceeded`
    */
   async restoreVersion(actor: Actor, target: FileTarget & { version: number }): Promise<File> {
     const grant = await this.#allowed(actor, 'files:write', target);
     const { projectId } = grant;
     const id = fileId(target);
-    const { transaction, clock, publicUrl } = this.#parts;
+    const { transaction, clock, publicUrl, quotas } = this.#parts;
     const file = await transaction(async (tx) => {
       const [held] = await holdFiles(tx, projectId, [id]);
       if (held) assertCovers(grant, held);
@@ -125,8 +125,10 @@ export class FileService {
       const restore = { projectId, id, version: target.version, by: actorId(actor), now: clock.now() };
       const restored = await restoreFileVersion(tx, restore, publicUrl);
       // The present version stays as it is: then nothing was done.
-      if (held && restored && restored.version !== held.version)
+      if (held && restored && restored.version !== held.version) {
         await recordFiles(tx, { actor, projectId, clock }, [restoreVersionEvent(held, restored, target.version)]);
+        await quotas?.assertStored(tx, projectId, [restored.tenantId as TenantId | null], ['bytes']);
+      }
       return restored;
     });
     if (file) this.#changes.changed([file]);

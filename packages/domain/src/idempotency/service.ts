@@ -22,6 +22,8 @@ export const IDEMPOTENCY_KEEP_MS = 24 * 60 * 60 * 1000;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 // Answers that another try may change: time-outs, conflicts and locks of the moment, limits.
 const PASSING = new Set([408, 409, 423, 425, 429]);
+// So may what somebody removes, or a new month.
+const PASSING_ERROR = /^\{"error":"quota_exceeded"/;
 
 export type { IdempotentAnswer } from '@carcosa/database';
 
@@ -36,6 +38,10 @@ export type Begun =
    * Answered before. Where the fingerprint was not known yet, read the body and call `assertSame` before replaying.
    */
   | { lease?: undefined; replay: IdempotentAnswer; assertSame: (fingerprint: Buffer) => void };
+
+const isFinal = ({ status, body }: IdempotentAnswer): boolean =>
+  (status >= 200 && status < 300) ||
+  (status >= 400 && status < 500 && !PASSING.has(status) && !PASSING_ERROR.test(body));
 
 /**
  * The rules of `Idempotency-Key`: the same key with the same request replays the first answer for 24 hours, with another
@@ -88,8 +94,7 @@ export class IdempotencyService {
     options: { fingerprint?: Buffer; db?: Queryable } = {},
   ): Promise<void> {
     const db = options.db ?? this.#db;
-    const { status } = answer;
-    if ((status >= 200 && status < 300) || (status >= 400 && status < 500 && !PASSING.has(status))) {
+    if (isFinal(answer)) {
       await keepIdempotentAnswer(db, lease, answer, options.fingerprint ?? null);
     } else await releaseIdempotencyClaim(db, lease);
   }

@@ -1,5 +1,5 @@
 import { ProjectSettings } from '@carcosa/contracts';
-import { findProject, type ProjectRow, type Queryable } from '@carcosa/database';
+import { findProject, findProjectQuotas, type ProjectQuotas, type ProjectRow, type Queryable } from '@carcosa/database';
 import { CarcosaError, type Clock, type ProjectId } from '@carcosa/kernel';
 import type { Place } from '../access/grant.ts';
 import type { UploadProject, UploadProjects } from '../uploads/upload-project.ts';
@@ -9,7 +9,7 @@ const CACHE_SIZE = 1000;
 const CACHE_MS = 30_000;
 
 /** What the hot paths need to know of a project, as it stood at most 30 seconds ago. */
-export type ProjectFacts = Omit<ProjectRow, 'settings'> & { settings: ProjectSettings };
+export type ProjectFacts = Omit<ProjectRow, 'settings'> & { settings: ProjectSettings; quotas: ProjectQuotas };
 
 interface Remembered {
   facts: ProjectFacts;
@@ -58,9 +58,9 @@ export class ProjectFactsCache implements UploadProjects {
 
   async #read(id: ProjectId): Promise<ProjectFacts> {
     const changes = this.#changes;
-    const row = await findProject(this.#db, id);
-    if (!row) throw new CarcosaError('not_found');
-    const facts = { ...row, settings: ProjectSettings.parse(row.settings) };
+    const [row, quotas] = await Promise.all([findProject(this.#db, id), findProjectQuotas(this.#db, id)]);
+    if (!row || !quotas) throw new CarcosaError('not_found');
+    const facts = { ...row, quotas, settings: ProjectSettings.parse(row.settings) };
     if (changes !== this.#changes) return facts;
     this.#cache.delete(id);
     this.#cache.set(id, { facts, until: this.#clock.now() + CACHE_MS });

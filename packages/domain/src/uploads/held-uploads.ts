@@ -17,7 +17,7 @@ import { UploadWriter } from './upload-writer.ts';
 
 type HeldUploadsOptions = Pick<
   UploadServiceOptions,
-  'db' | 'transaction' | 'stores' | 'projects' | 'leases' | 'completion' | 'clock' | 'logger'
+  'db' | 'transaction' | 'quotas' | 'stores' | 'projects' | 'leases' | 'completion' | 'clock' | 'logger'
 >;
 
 /** What is wrong with the whole content: sending it again would not mend it. */
@@ -38,6 +38,7 @@ export class HeldUploads {
     const writer = new UploadWriter({ held, clock, db, lifetimeMs: UPLOAD_LIFETIME_MS, rules });
     let staged: StagedObject | null = null;
     try {
+      if (input.size !== undefined && input.offset === held.upload.offset) await this.#reserveLength(held, input.size);
       writer.assertBegins(input);
       const store = await stores.storeFor(held.upload.bucketId);
       staged = await this.#openStaged(store, held);
@@ -55,6 +56,7 @@ export class HeldUploads {
         await writer.save(null, { release: true });
         return { upload, offset: upload.offset, file: null };
       }
+      await this.#reserveLength(held, whole);
       await this.#revise(held, input);
       const file = await completion.completeStaged(held, staged);
       return { upload: { ...upload, status: 'completed' }, offset: upload.offset, file };
@@ -65,6 +67,15 @@ export class HeldUploads {
       await staged?.close();
       this.#options.leases.drop(held);
     }
+  }
+
+  /** Reserves for an upload that was created without a length, once. @throws CarcosaError `quota_exceeded` */
+  async #reserveLength(held: HeldLease, size: number): Promise<void> {
+    const { upload, lease } = held;
+    if (upload.size !== null || size < upload.offset) return;
+    const isPartial = upload.doorState.concat === 'partial';
+    await this.#options.quotas.reserveLength({ ...upload, isPartial }, lease, size);
+    held.upload = { ...upload, size };
   }
 
   async #revise(held: HeldLease, input: WriteBody): Promise<void> {

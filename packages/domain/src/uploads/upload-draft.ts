@@ -1,10 +1,11 @@
 import { assertPath, splitPath, type Visibility } from '@carcosa/contracts';
-import type { NewUpload, UploadDoor } from '@carcosa/database';
+import { chargeEntry, type NewUpload, type QuotaCharge, type UploadDoor } from '@carcosa/database';
 import { CarcosaError, type Clock, type IdGenerator, isId } from '@carcosa/kernel';
 import { storageKey } from '@carcosa/storage';
 import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
 import { type Grant, mayPlace, placeRefused } from '../access/grant.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import { assertSize } from './file-rules.ts';
 import type { UploadProjects, UploadTenant, UploadTenants } from './upload-project.ts';
 
@@ -28,15 +29,26 @@ export interface CreateUpload {
   doorState?: Record<string, unknown>;
 }
 
+export interface DraftParts {
+  clock: Clock;
+  ids: IdGenerator;
+  access: Access;
+  projects: UploadProjects;
+  tenants: UploadTenants;
+  quotas: Quotas;
+}
+
+/** The row of a new upload, and what its insertion has to reserve. */
+export interface UploadDraft {
+  row: NewUpload;
+  charges: QuotaCharge[];
+}
+
 /**
  * What the row of a new upload says, for somebody who may create it.
  * @throws CarcosaError `forbidden`, `not_found`, `invalid_path`
  */
-export async function draftUpload(
-  parts: { clock: Clock; ids: IdGenerator; access: Access; projects: UploadProjects; tenants: UploadTenants },
-  actor: Actor,
-  input: CreateUpload,
-): Promise<NewUpload> {
+export async function draftUpload(parts: DraftParts, actor: Actor, input: CreateUpload): Promise<UploadDraft> {
   const projectId = projectOf(actor, input.projectId);
   const grant = await parts.access.authorize(actor, 'files:write', projectId);
   const project = await parts.projects.uploadProject(projectId);
@@ -49,10 +61,13 @@ export async function draftUpload(
   const now = parts.clock.now();
   // Only its one request can continue a simple upload: its bytes are due as soon as its lease has lapsed.
   const expiresAt = input.door === 'simple' ? now : now + UPLOAD_LIFETIME_MS;
-  return {
+  const tenantId = tenant?.id ?? '';
+  const isPartial = input.doorState?.concat === 'partial';
+  const charges = await parts.quotas.chargesFor({ projectId, tenantId, size: input.size, isPartial });
+  const row: NewUpload = {
     id: parts.ids.next('upload'),
     projectId,
-    tenantId: tenant?.id ?? '',
+    tenantId,
     bucketId: tenant?.bucketId ?? project.bucketId,
     door: input.door,
     path,
@@ -69,7 +84,9 @@ export async function draftUpload(
     createdAt: now,
     expiresAt,
     collectAfter: expiresAt,
+    quotaScopes: charges.length === 0 ? null : charges.map(chargeEntry),
   };
+  return { row, charges };
 }
 
 /** The object's id names a folder that nobody else uses, so that equal names of files never replace each other. */

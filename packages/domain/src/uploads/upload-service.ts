@@ -24,10 +24,11 @@ import type { Actor } from '../access/actor.ts';
 import { assertCovers, type Grant, mayPlace, placeRefused } from '../access/grant.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import { GroupCommit } from './group-commit.ts';
 import { HeldUploads } from './held-uploads.ts';
 import type { UploadCompletion } from './upload-completion.ts';
-import { type CreateUpload, draftUpload } from './upload-draft.ts';
+import { type CreateUpload, draftUpload, type UploadDraft } from './upload-draft.ts';
 import { HeldLease, type UploadLeases } from './upload-leases.ts';
 import type { UploadProjects, UploadTenants } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
@@ -38,9 +39,15 @@ import type { WholeUploads } from './whole-uploads.ts';
 const USED_PART_LIFETIME_MS = 10 * 60 * 1000;
 const MAX_GROUP = 64;
 
+/** A row to insert, what it reserves, and uploads whose reservations that takes the place of. */
+interface Insertion extends UploadDraft {
+  releases?: UploadId[];
+}
+
 export interface UploadServiceOptions {
   db: Queryable;
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  quotas: Quotas;
   stores: StoreRegistry;
   access: Access;
   projects: UploadProjects;
@@ -88,7 +95,7 @@ export interface WriteResult {
 /** The engine behind every door through which bytes pass us: sessions with an offset, one writer each, completed once. */
 export class UploadService {
   readonly #options: UploadServiceOptions;
-  readonly #inserts: GroupCommit<NewUpload, void>;
+  readonly #inserts: GroupCommit<Insertion, void>;
   readonly #held: HeldUploads;
 
   constructor(options: UploadServiceOptions) {
@@ -96,33 +103,39 @@ export class UploadService {
     this.#held = new HeldUploads(options);
     this.#inserts = new GroupCommit({
       maxItems: MAX_GROUP,
-      run: async (uploads) => {
-        await insertUploads(options.db, uploads);
-        return uploads.map(() => undefined);
+      run: async (insertions) => {
+        await this.#insert(insertions);
+        return insertions.map(() => undefined);
       },
     });
   }
 
   /** Begins an upload that anyone with its id may continue. @throws CarcosaError `invalid_path`, `forbidden`, `not_found` */
   async create(actor: Actor, input: CreateUpload): Promise<UploadRow> {
-    const upload = await draftUpload(this.#options, actor, input);
-    await this.#inserts.submit(upload);
-    return newRow(upload);
+    const draft = await draftUpload(this.#options, actor, input);
+    await this.#inserts.submit(draft);
+    return newRow(draft.row);
   }
 
   /** Creates an upload and writes its first bytes, which may be all of them, in one go. */
-  async createAndWrite(actor: Actor, input: CreateUpload, body: Omit<WriteBody, 'offset'>): Promise<WriteResult> {
-    const draft = await draftUpload(this.#options, actor, input);
+  async createAndWrite(
+    actor: Actor,
+    input: CreateUpload,
+    body: Omit<WriteBody, 'offset'>,
+    options: Pick<Insertion, 'releases'> = {},
+  ): Promise<WriteResult> {
+    const { row: draft, charges } = await draftUpload(this.#options, actor, input);
     const grant = await this.#options.access.authorize(actor, 'files:write', draft.projectId);
     const { revise } = body;
-    const store = await this.#options.wholes.storeFor(draft, body);
+    // What has to be reserved has a row from the start, which gives it back whatever happens.
+    const store = charges.length === 0 ? await this.#options.wholes.storeFor(draft, body) : null;
     if (store) {
       const file = await this.#options.wholes.store(store, actor, draft, body);
       return { upload: { ...newRow(draft), status: 'completed', offset: file.size }, offset: file.size, file };
     }
     const leased = { ...draft, leaseOwner: this.#options.leases.instance };
     const askedAt = performance.now();
-    await this.#inserts.submit(leased);
+    await this.#inserts.submit({ row: leased, charges, ...options });
     const row: UploadRow = { ...newRow(leased), leaseFence: 1 };
     const held = this.#options.leases.hold(new HeldLease(row, { owner: leased.leaseOwner, fence: 1 }, false, askedAt));
     held.actor = actor;
@@ -237,14 +250,12 @@ export class UploadService {
       throw new CarcosaError('upload_incomplete', { details: { uploads: unfinished.map((part) => part.id) } });
     const size = parts.reduce((sum, part) => sum + part.offset, 0);
     const body = Readable.from(this.#contentOf(parts), { objectMode: false, highWaterMark: 1024 * 1024 });
-    const result = await this.createAndWrite(actor, { ...input, size }, { body, length: size });
+    const ids = parts.map((part) => part.id);
+    // What the parts have reserved is what their whole needs.
+    const result = await this.createAndWrite(actor, { ...input, size }, { body, length: size }, { releases: ids });
     // The bytes are there twice now; a client whose answer was lost may still ask for the same again.
     const { db, clock } = this.#options;
-    await expireUploads(
-      db,
-      parts.map((part) => part.id),
-      clock.now() + USED_PART_LIFETIME_MS,
-    );
+    await expireUploads(db, ids, clock.now() + USED_PART_LIFETIME_MS);
     return result;
   }
 
@@ -253,6 +264,19 @@ export class UploadService {
       const store = await this.#options.stores.storeFor(part.bucketId);
       yield* await store.read(part.storageKey);
     }
+  }
+
+  /** Inserts uploads in one statement; in a transaction where room has to be reserved for some of them. */
+  async #insert(insertions: Insertion[]): Promise<void> {
+    const { db, transaction, quotas } = this.#options;
+    const rows = insertions.map(({ row }) => row);
+    const charges = insertions.flatMap((each) => each.charges);
+    if (charges.length === 0) return await insertUploads(db, rows);
+    const releases = insertions.flatMap((each) => each.releases ?? []);
+    await transaction(async (tx) => {
+      await insertUploads(tx, rows);
+      await quotas.reserve(tx, charges, releases);
+    });
   }
 
   async #acquire(id: UploadId, options: { force?: boolean }): Promise<HeldLease> {
@@ -280,7 +304,7 @@ export class UploadService {
   }
 }
 
-function newRow(upload: NewUpload): UploadRow {
+function newRow({ quotaScopes: _, ...upload }: NewUpload): UploadRow {
   return { ...upload, status: 'open', offset: 0, staged: null, leaseFence: 0, fileId: null };
 }
 

@@ -15,6 +15,7 @@ import { linkPageRoutes } from './link-pages.ts';
 import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
 import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
+import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
@@ -51,6 +52,7 @@ const ROUTES: Routes[] = [
   tusRoutes,
   auditLogRoutes,
   rateLimitRoutes,
+  quotaRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {

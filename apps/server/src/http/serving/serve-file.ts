@@ -1,5 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import {
   cacheControl,
+  type EgressLimit,
+  type EgressMeter,
+  egressLimits,
   evaluatePreconditions,
   type OpenedFile,
   rangeStillApplies,
@@ -25,6 +29,7 @@ export interface FileServerParts {
   clock: Clock;
   random: Random;
   sendfile: Sendfile;
+  egress: EgressMeter;
 }
 
 /** A request for a file that may be served. */
@@ -79,9 +84,18 @@ export class FileServer {
     const { file } = opened;
     const head = headOf(file);
     if (head.isScript) assertNotForOurOrigin(request, file.contentType);
-    if (store.files && this.#handsOver(asked, head, store.files)) return undefined;
     const isHead = request.raw.method === 'HEAD';
-    if (file.delivery === 'redirect' && store.presign && !isHead) return redirect(asked, head, store.presign);
+    const limits = egressLimits(file);
+    if (limits.length > 0 && !isHead) this.#parts.egress.admit(limits);
+    if (store.files && this.#handsOver(asked, head, store.files)) {
+      // What others send for us counts whole.
+      if (!isHead) this.#parts.egress.count(limits, file.size);
+      return undefined;
+    }
+    if (file.delivery === 'redirect' && store.presign && !isHead) {
+      this.#parts.egress.count(limits, file.size);
+      return redirect(asked, head, store.presign);
+    }
     const condition = evaluatePreconditions(request.raw.headers, head.validators);
     if (condition === 'failed') throw new CarcosaError('precondition_failed');
     if (condition === 'not-modified') return answerNotModified(asked, head);
@@ -91,10 +105,20 @@ export class FileServer {
       reply.raw.end();
       return undefined;
     }
+    if (limits.length > 0) this.#meter(reply.raw, limits, plan.length);
     const sending = this.#send(asked, store, { pieces: plan.pieces, writeHead: () => writeHead(asked, head, plan) });
     return sending?.then(() => {
       // Whoever went away before the first byte has no answer to wait for.
       if (!reply.sent) reply.hijack();
+    });
+  }
+
+  /** Counts what really went out of an answer, when it has ended: at most its body. */
+  #meter(response: ServerResponse, limits: readonly EgressLimit[], length: number): void {
+    const { socket } = response;
+    const before = socket?.bytesWritten ?? 0;
+    response.once('close', () => {
+      this.#parts.egress.count(limits, Math.min(length, (socket?.bytesWritten ?? 0) - before));
     });
   }
 

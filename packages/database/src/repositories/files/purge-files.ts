@@ -46,7 +46,22 @@ export async function removeFiles(db: Queryable, ids: readonly FileId[], now: nu
 }
 
 const REMOVE = `
-with unversioned as (
+with counted as (
+  select s.scope_id, count(*) as files, sum(f.bytes)::bigint as bytes
+  from (
+    select project_id, tenant_id,
+      (select sum(o.size) from file_versions v join objects o on o.id = v.object_id where v.file_id = files.id) as bytes
+    from files where id = any($1) and exists (select from quota_counters)
+  ) f join projects p on p.id = f.project_id
+  cross join lateral (values (p.organization_id), (p.id), (f.tenant_id)) s (scope_id)
+  group by s.scope_id
+), held as (
+  -- In the order in which everybody locks counters: see migration 0005.
+  select quota_hold(array_agg(scope_id)) from counted
+), uncounted as (
+  update quota_counters c set used = c.used - case c.metric when 'files' then n.files else n.bytes end
+  from counted n, held where c.scope_id = n.scope_id and c.metric in ('files', 'bytes')
+), unversioned as (
   delete from file_versions where file_id = any($1) returning object_id
 ), changed as (
   delete from files where id = any($1) returning key, object_id

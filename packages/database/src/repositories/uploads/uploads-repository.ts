@@ -5,7 +5,10 @@ import { UPLOAD_COLUMNS, type UploadRow } from './upload-row.ts';
 /** Seconds that a lease lives unless it is renewed, by the database's clock. */
 export const LEASE_SECONDS = 30;
 
-export type NewUpload = Omit<UploadRow, 'status' | 'offset' | 'staged' | 'leaseFence' | 'fileId'>;
+export type NewUpload = Omit<UploadRow, 'status' | 'offset' | 'staged' | 'leaseFence' | 'fileId'> & {
+  /** What is reserved for it, each as `chargeEntry` writes it; null: no quota is in force. */
+  quotaScopes: string[] | null;
+};
 
 export interface Lease {
   owner: string;
@@ -24,15 +27,17 @@ export async function insertUploads(db: Queryable, uploads: NewUpload[]): Promis
     name: 'insert_uploads',
     text: `insert into uploads (id, project_id, tenant_id, bucket_id, door, status, path, visibility, metadata,
         declared_content_type, checksum, created_by, size, object_id, storage_key, door_state, lease_owner, lease_fence,
-        lease_until, created_at, expires_at, collect_after)
+        lease_until, created_at, expires_at, collect_after, quota_scopes)
       select n.id, n."projectId", n."tenantId", n."bucketId", n.door, 'open', n.path, n.visibility, n.metadata,
         n."declaredContentType", n.checksum, n."createdBy", n.size, n."objectId", n."storageKey", n."doorState", n."leaseOwner",
         case when n."leaseOwner" is null then 0 else 1 end,
         case when n."leaseOwner" is null then null else clock_timestamp() + make_interval(secs => $2) end,
-        to_timestamp(n."createdAt" / 1000), to_timestamp(n."expiresAt" / 1000), to_timestamp(n."collectAfter" / 1000)
+        to_timestamp(n."createdAt" / 1000), to_timestamp(n."expiresAt" / 1000), to_timestamp(n."collectAfter" / 1000),
+        n."quotaScopes"
       from jsonb_to_recordset($1::jsonb) as n(id text, "projectId" text, "tenantId" text, "bucketId" text, door text, path text,
         visibility text, metadata jsonb, "declaredContentType" text, checksum text, "createdBy" text, size bigint, "objectId" text,
-        "storageKey" text, "doorState" jsonb, "leaseOwner" text, "createdAt" float8, "expiresAt" float8, "collectAfter" float8)`,
+        "storageKey" text, "doorState" jsonb, "leaseOwner" text, "createdAt" float8, "expiresAt" float8, "collectAfter" float8,
+        "quotaScopes" text[])`,
     values: [JSON.stringify(uploads), LEASE_SECONDS],
   });
 }

@@ -1,0 +1,3 @@
+export * from './plans.ts';
+export * from './quota-counters.ts';
+export * from './quota-settings.ts';

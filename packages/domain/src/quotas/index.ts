@@ -1,0 +1,3 @@
+export * from './egress-meter.ts';
+export * from './quota-service.ts';
+export * from './quotas.ts';
