@@ -1,5 +1,7 @@
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectData, expectRefused } from '../support/api.ts';
+import { until } from '../support/clock.ts';
 import { type Person, register } from '../support/people.ts';
 import { type Server, startServer } from '../support/server.ts';
 
@@ -94,4 +96,28 @@ describe('quotas and plans', () => {
     expectRefused(await server.api('PATCH', '/rate-limits', { json: { read: null }, key }), 403);
     expectData(await owner.call('PUT', places[1] as string, { json: { quotas: {} } }));
   });
+});
+
+it('nothing stays reserved after a crash in the middle of uploads', async () => {
+  const address = `/projects/${server.projectId}/quotas`;
+  const reserved = async () => {
+    const report = expectData(await server.api<Report>('GET', address));
+    return usageOf(report, 'bytes')?.reserved;
+  };
+  expectData(await put(address, { quotas: { bytes: 1_000_000 } }));
+  const halves = Array.from({ length: 5 }, (_, each) => {
+    const asked = request(`${server.url}/api/v1/files?path=half-${each}`, {
+      method: 'POST',
+      headers: { 'x-api-key': server.apiKey, 'content-length': '1000' },
+    });
+    asked.on('error', () => {});
+    asked.write('half');
+    return asked;
+  });
+  await until(async () => (await reserved()) === 5000, { what: 'five reservations' });
+  await server.restart({ signal: 'SIGKILL' });
+  for (const half of halves) half.destroy();
+  expectData(await server.api('POST', '/uploads/collect'));
+  expect(await reserved()).toBe(0);
+  expectData(await put(address, { quotas: {} }));
 });
