@@ -44,7 +44,7 @@ export function composePeople(parts: PeopleParts) {
     ...common,
     sessionCache,
     accessTokens: new AccessTokens(common),
-    refreshTokens: new RefreshTokens(common),
+    refreshTokens: new RefreshTokens({ ...common, onEnd: (userId) => sessionCache.invalidate(userId) }),
   });
   const requireVerifiedEmail = settings.requireVerifiedEmail;
   const libraryParts = {

@@ -82,6 +82,7 @@ const SERVER_SHAPE = {
     .pipe(z.array(z.enum(ROLES)).min(1))
     .default([...ROLES])
     .describe('"http", "worker" or "http,worker"'),
+  CARCOSA_AUDIT_RETENTION_DAYS: integerVariable(1, 36_500).optional(),
   CARCOSA_LOG_LEVEL: z
     .enum(LOG_LEVELS)
     .optional()
@@ -169,6 +170,8 @@ export interface ServerConfig {
   trustedProxies: string[];
   roles: ReadonlySet<Role>;
   logLevel: LogLevel | undefined;
+  /** Days that audit entries without organization are kept; undefined: for ever. */
+  auditRetentionDays: number | undefined;
   s3: S3Settings | undefined;
   /** Newest first; none: secrets are sealed with a key derived from the root secret. */
   encryptionKeys: readonly EncryptionKey[];
@@ -201,6 +204,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     trustedProxies: variables.CARCOSA_TRUSTED_PROXIES,
     roles: new Set(variables.CARCOSA_ROLES),
     logLevel: variables.CARCOSA_LOG_LEVEL,
+    auditRetentionDays: variables.CARCOSA_AUDIT_RETENTION_DAYS,
     s3: readS3(environment),
     ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },

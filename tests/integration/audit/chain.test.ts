@@ -203,6 +203,12 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
       { removed: 10, upTo: 20 },
       { removed: 5, upTo: 25 },
     ]);
+    await world.write(3, { organizationId: null });
+    await world.seal();
+    clock.advance(7 * DAY + 1);
+    const ofServer = { ...world, transaction: world.inTransaction, serverDays: 7 };
+    expect(await retainAudit(ofServer), "the server's own has days of its own").toBe(3);
+    expect(await world.verify('')).toMatchObject({ isWhole: true, entries: 0, anchorSequence: 3, unsealed: 1 });
     await world.tamper('delete from audit_entries where sequence = 26');
     expect(await world.verify()).toMatchObject({ isWhole: false, problem: { sequence: 26 } });
     clock.advance(365 * DAY);

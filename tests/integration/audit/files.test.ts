@@ -2,7 +2,7 @@ import type { Queryable } from '@carcosa/database';
 import { FileService, purgeTrash } from '@carcosa/domain';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/database.ts';
-import { createFileWorld, type FileWorld } from '../files/support.ts';
+import { addVersion, createFileWorld, type FileWorld } from '../files/support.ts';
 
 interface Row {
   action: string;
@@ -88,6 +88,20 @@ describe.each(databaseKinds())('what is recorded of files, on %s', (kind) => {
     await world.service.restore(actor(), { id: one });
     await world.service.restoreVersion(actor(), { id: one, version: 1 });
     expect(await news()).toEqual([]);
+  });
+
+  it('is the restoring of a version, once', async () => {
+    const [id] = await world.seed([{ path: 'versions' }]);
+    if (!id) throw new Error('nothing was seeded');
+    await addVersion(world, id, 9);
+    await world.service.restoreVersion(actor(), { id, version: 1 });
+    await world.service.restoreVersion(actor(), { id, version: 3 });
+    expect(await news()).toMatchObject([
+      {
+        ...{ action: 'file.restore-version', resource_id: id, before: { version: 2 } },
+        after: { path: 'versions', version: 3, restored: 1 },
+      },
+    ]);
   });
 
   it('is all of a bulk, in one statement more', async () => {

@@ -105,7 +105,7 @@ describe.each(databaseKinds())('refused attempts, on %s', (kind) => {
     log.note(refusal(known, 'forbidden'));
     await log.write();
     const all = await rows();
-    expect(all.length).toBeLessThanOrEqual(503);
+    expect(all.length).toBeLessThanOrEqual(103);
     const counted = all.reduce((sum, { after }) => sum + Number(after.count ?? 1), 0);
     expect(counted, 'each was counted').toBe(20_001);
     expect(all.filter(({ after }) => after.callers === 'many')).toHaveLength(2);

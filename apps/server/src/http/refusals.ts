@@ -22,7 +22,7 @@ export function refusalOf(request: FastifyRequest, result: ErrorCode): Refusal {
     ids: idsOf(request),
     publicId: isStranger ? PUBLIC_ID.exec(tokenOf(request) ?? '')?.[1] : undefined,
     fileKey: key !== undefined && key.length <= 64 ? key : undefined,
-    account: route.startsWith('/api/v1/auth/') ? textOf(request.body, 'email')?.slice(0, 320) : undefined,
+    account: route.startsWith('/api/v1/auth/') ? accountOf(request.body) : undefined,
   };
 }
 
@@ -30,6 +30,12 @@ export function refusalOf(request: FastifyRequest, result: ErrorCode): Refusal {
 function idsOf({ params, query, body }: FastifyRequest): string[] {
   const values = [...Object.values(params ?? {}), ...Object.values(query ?? {}), textOf(body, 'projectId')];
   return values.filter((value): value is string => typeof value === 'string' && isAnyId(value)).slice(0, MAX_IDS);
+}
+
+/** What has the form of an address: people type passwords into the wrong field. */
+function accountOf(body: unknown): string | undefined {
+  const email = textOf(body, 'email');
+  return email !== undefined && email.length <= 320 && /^[^\s@]+@[^\s@]+$/.test(email) ? email : undefined;
 }
 
 function textOf(source: unknown, name: string): string | undefined {

@@ -4,7 +4,15 @@ import { JobHandlers } from '@carcosa/queue';
 import type { Carcosa } from '../compose.ts';
 
 /** What each job does. A new job gets its schema in the contracts, its settings in the queue, and its line here. */
-export function jobHandlers({ garbage, database, removal, stores, clock, inTransaction }: Carcosa): JobHandlers {
+export function jobHandlers({
+  garbage,
+  database,
+  removal,
+  stores,
+  clock,
+  inTransaction,
+  config,
+}: Carcosa): JobHandlers {
   return new JobHandlers()
     .on('collect-garbage', async (_data, context) => {
       await garbage.collect(context);
@@ -13,7 +21,8 @@ export function jobHandlers({ garbage, database, removal, stores, clock, inTrans
       await purgeTrash({ transaction: inTransaction, clock }, context);
     })
     .on('retain-audit', async (_data, context) => {
-      await retainAudit({ db: database.pool, transaction: inTransaction, clock }, context);
+      const { auditRetentionDays: serverDays } = config;
+      await retainAudit({ db: database.pool, transaction: inTransaction, clock, serverDays }, context);
     })
     .on('seal-audit', async (_data, context) => {
       await sealAudit({ transaction: inTransaction }, context);

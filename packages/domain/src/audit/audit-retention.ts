@@ -18,10 +18,12 @@ export interface AuditRetentionParts {
   db: Queryable;
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   clock: Clock;
+  /** For what belongs to no organization; absent: for ever. */
+  serverDays?: number | undefined;
 }
 
 /**
- * Removes what is older than the plan of its organization keeps, from the beginning of the chain and without a gap: the hash of the
+ * Removes what is older than the plan of its organization keeps (or, of the server's own, `serverDays`), from the beginning of the chain and without a gap: the hash of the
  * last entry that went becomes the anchor of the rest, which verifies as before. What was removed is itself recorded. For the job
  * `retain-audit`.
  * @returns how many entries were removed
@@ -31,7 +33,8 @@ export async function retainAudit(
   { signal, batch = BATCH }: { signal?: AbortSignal; batch?: number } = {},
 ): Promise<number> {
   let removed = 0;
-  for (const { organizationId, days } of await findAuditRetention(parts.db)) {
+  const ofServer = parts.serverDays === undefined ? [] : [{ organizationId: '' as const, days: parts.serverDays }];
+  for (const { organizationId, days } of [...ofServer, ...(await findAuditRetention(parts.db))]) {
     const before = parts.clock.now() - days * DAY_MS;
     for (;;) {
       signal?.throwIfAborted();
@@ -44,7 +47,7 @@ export async function retainAudit(
 }
 
 interface Due {
-  organizationId: OrganizationId;
+  organizationId: OrganizationId | '';
   /** Milliseconds since the epoch. */
   before: number;
   batch: number;
@@ -62,7 +65,7 @@ async function removeBatch(tx: Queryable, clock: Clock, { organizationId, before
   if (!last || last.sequence !== chain.anchorSequence + due.length) return 0;
   const count = await removeOldest(tx, chain, last);
   const after = { removed: count, upTo: last.sequence, hash: last.hash.toString('hex') };
-  const resource = { type: 'organization', id: organizationId } as const;
+  const resource = organizationId === '' ? undefined : ({ type: 'organization', id: organizationId } as const);
   await recordAudit(tx, [
     auditEntry(SYSTEM, { action: 'audit.retain', resource, place: { organizationId }, after }, clock),
   ]);

@@ -7,8 +7,11 @@ import { type CountedRefusal, type Refusal, refusalEntries } from './refusal.ts'
 const WRITE_EVERY_MS = 1_000;
 /** Refusals that are alike and follow within so many milliseconds become one entry; a crash can lose so much of their counts. */
 const WINDOW_MS = 60_000;
-/** Callers with what they were refused that are told apart at once: so many who are known, and as many strangers. */
-const MAX_FOLDS = 500;
+/**
+ * Callers with what they were refused that are told apart at once. Strangers cost nothing to make, so they get less: of a flood, the
+ * table grows by 100 entries a minute.
+ */
+const MAX_FOLDS = { known: 500, strangers: 100 };
 /** Ids that are remembered of one of them. */
 const MAX_IDS = 20;
 
@@ -28,7 +31,7 @@ interface Fold extends CountedRefusal {
 /**
  * Writes down who was refused what, apart from the requests, so that none waits for it. The first refusal of a caller is written
  * within a second; more of the same within a minute are counted, and written as one. Neither memory nor the table grows with a
- * flood: at most 1,000 callers are told apart in a minute, and of the others there is one entry for each reason.
+ * flood: at most 600 callers are told apart in a minute, and of the others there is one entry for each reason.
  */
 export class RefusalLog {
   readonly #parts: RefusalLogParts;
@@ -81,7 +84,8 @@ export class RefusalLog {
     const key = keyOf(refusal);
     const known = this.#folds.get(key);
     if (known) return known;
-    const isFull = this.#sizes[isStranger ? 'strangers' : 'known'] >= MAX_FOLDS;
+    const kind = isStranger ? 'strangers' : 'known';
+    const isFull = this.#sizes[kind] >= MAX_FOLDS[kind];
     if (!isFull) return this.#add(key, { refusal, isStranger, isOverflow: false }, now);
     const overflow = `overflow ${isStranger} ${refusal.result}`;
     const nobody = { ...refusal, actor: { type: 'anonymous' as const }, ids: [], account: undefined };

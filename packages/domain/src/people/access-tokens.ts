@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import { CarcosaError, type Clock, isId, type SessionId, type UserId } from '@carcosa/kernel';
-import { type JWTVerifyResult, jwtVerify, SignJWT } from 'jose';
+import type { JWTVerifyResult } from 'jose';
 
 /** Seconds that an access token serves. */
 export const ACCESS_TOKEN_SECONDS = 3600;
@@ -14,6 +14,9 @@ const ALGORITHM = 'HS256';
 const MAX_LENGTH = 1024;
 /** Most tokens that are remembered as verified. */
 const CACHE_SIZE = 5000;
+
+// Loaded with the first token: a server whose callers are programs starts without it.
+const jose = () => import('jose');
 
 /** Whom an access token names. Whether the session still lasts is for {@link SessionCache} to say. */
 export interface AccessClaims {
@@ -40,6 +43,7 @@ export class AccessTokens {
   }
 
   async sign(userId: UserId, sessionId: SessionId): Promise<string> {
+    const { SignJWT } = await jose();
     const now = Math.floor(this.#clock.now() / 1000);
     return await new SignJWT({ sid: sessionId })
       .setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
@@ -75,6 +79,7 @@ export class AccessTokens {
   }
 
   async #check(token: string): Promise<JWTVerifyResult> {
+    const { jwtVerify } = await jose();
     try {
       return await jwtVerify(token, this.#key, {
         algorithms: [ALGORITHM],

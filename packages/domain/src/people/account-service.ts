@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ChangePasswordBody, LoggedIn, ResetPasswordBody, UpdateMeBody, User } from '@carcosa/contracts';
 import { findUser, findUserByEmail, markEmailVerified, type Queryable, updateUser } from '@carcosa/database';
 import { CarcosaError, type Clock, type UserId } from '@carcosa/kernel';
-import { decodeJwt } from 'jose';
 import type { Actor } from '../access/actor.ts';
 import { changedFields } from '../audit/audit-entry.ts';
 import { record } from '../audit/record.ts';
@@ -103,6 +102,7 @@ export class AccountService {
   /** @throws CarcosaError `link_invalid` */
   async verifyEmail(visitor: Visitor, token: string): Promise<void> {
     await this.#parts.library.call(({ api }) => api.verifyEmail({ query: { token }, headers: headersOf(visitor) }));
+    const { decodeJwt } = await import('jose');
     const { email } = decodeJwt(token);
     const user = typeof email === 'string' ? await findUserByEmail(this.#parts.db, email) : null;
     if (user) await this.#record(visitor, 'user.verify-email', user.id);

@@ -28,12 +28,17 @@ export interface Refreshed {
   refreshToken: string;
 }
 
+/** What came of a token: the next one; the end of its session, because it was used before; or nothing. */
+type Exchange = Refreshed | { endedUserId: UserId } | null;
+
 export interface RefreshTokensParts {
   /** The root secret. */
   secret: Uint8Array;
   clock: Clock;
   random: Random;
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /** Told whose session was ended by a token that came twice. Other nodes hear of it by themselves. */
+  onEnd: (userId: UserId) => void;
 }
 
 /**
@@ -64,9 +69,10 @@ export class RefreshTokens {
   async rotate(visitor: Visitor, token: string): Promise<Refreshed> {
     if (!TOKEN.test(token)) throw new CarcosaError('unauthenticated');
     // The end of a session must be committed: it is told, not thrown, inside of the transaction.
-    const refreshed = await this.#parts.transaction((tx) => this.#rotate(tx, visitor, token));
-    if (!refreshed) throw new CarcosaError('unauthenticated');
-    return refreshed;
+    const done = await this.#parts.transaction((tx) => this.#rotate(tx, visitor, token));
+    if (done && 'refreshToken' in done) return done;
+    if (done) this.#parts.onEnd(done.endedUserId);
+    throw new CarcosaError('unauthenticated');
   }
 
   /** The session that a token belongs to, whether it was used or not; null when there is none. */
@@ -74,7 +80,7 @@ export class RefreshTokens {
     return TOKEN.test(token) ? await lockRefreshToken(tx, sha256(token)) : null;
   }
 
-  async #rotate(tx: Queryable, visitor: Visitor, token: string): Promise<Refreshed | null> {
+  async #rotate(tx: Queryable, visitor: Visitor, token: string): Promise<Exchange> {
     const now = new Date(this.#parts.clock.now());
     const row = await lockRefreshToken(tx, sha256(token));
     if (!row || row.expiresAt <= now) return null;
@@ -86,7 +92,7 @@ export class RefreshTokens {
       await deleteSession(tx, userId, sessionId);
       await announcePerson(tx, userId);
       await this.#record(tx, visitor, row, 'session.reuse-detected');
-      return null;
+      return { endedUserId: userId };
     }
     await markRefreshTokenUsed(tx, sha256(token), now);
     const expiresAt = await this.#store(tx, next, sessionId);

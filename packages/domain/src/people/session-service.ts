@@ -87,13 +87,7 @@ export class SessionService {
 
   /** @throws CarcosaError `unauthenticated`; see {@link RefreshTokens.rotate} */
   async refresh(visitor: Visitor, refreshToken: string): Promise<LoggedIn> {
-    try {
-      return await this.#loggedIn(await this.#parts.refreshTokens.rotate(visitor, refreshToken));
-    } catch (error) {
-      // A token that came twice has ended its session: whose it was is not told, so all are read anew.
-      this.#parts.sessionCache.invalidate();
-      throw error;
-    }
+    return await this.#loggedIn(await this.#parts.refreshTokens.rotate(visitor, refreshToken));
   }
 
   /** Ends the session that a refresh token belongs to. False when it belongs to none. */
