@@ -40,9 +40,9 @@ async function newSession(clock: ManualClock): Promise<SessionId> {
 
 /** One attempt: who brings which of the tokens so far (counted from the newest), after how long. */
 const attempt = fc.record({
-  client: fc.nat(1),
-  back: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(3)),
-  pause: fc.constantFrom(0, 1, 5_000, 10_000, 10_001, 3_600_000, 7 * DAY - 1, 7 * DAY),
+  client: fc.constantFrom(0, 0, 0, 1),
+  back: fc.constantFrom(0, 0, 0, 1, 1, 2, 3),
+  pause: fc.constantFrom(0, 1, 5_000, 10_000, 10_001, 10_001, 3_600_000, 7 * DAY - 1, 7 * DAY),
 });
 
 it('whatever is tried in whatever order: a token serves once, but for a repetition by its user within ten seconds; else the session ends', async () => {
@@ -81,7 +81,7 @@ it('whatever is tried in whatever order: a token serves once, but for a repetiti
       expect(rows).toHaveLength(isOver ? 0 : 1);
       expect(new Set(chain.map(({ token }) => token)).size).toBe(chain.length);
     }),
-    { numRuns: 60 },
+    { numRuns: 150 },
   );
 });
 
