@@ -240,6 +240,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await refusals.close();
       await egress.close();
       await uploadParts.leases.close();
+      await people.accounts.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();
