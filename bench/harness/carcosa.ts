@@ -30,10 +30,10 @@ export class Carcosa {
     this.projectId = local.projectId ?? '';
   }
 
-  /** Starts it on an empty data directory, or on the one that an earlier start left (`keepData`). */
-  static async start(bench: Bench, options: { keepData?: boolean } = {}): Promise<Carcosa> {
+  /** Starts it on an empty data directory, or on the one that an earlier start left (`keepData`); a second one beside it needs a `name`. */
+  static async start(bench: Bench, options: { keepData?: boolean; name?: string } = {}): Promise<Carcosa> {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run \`npm run build\` first`);
-    const dataDirectory = join(bench.workspace.root, 'carcosa');
+    const dataDirectory = join(bench.workspace.root, options.name ?? 'carcosa');
     if (!options.keepData) rmSync(dataDirectory, { recursive: true, force: true });
     const port = await freePort();
     const server = await ServerProcess.start({
@@ -43,7 +43,7 @@ export class Carcosa {
       args: [...nodeFlags(), MAIN],
       env: { PORT: String(port), HOST: '127.0.0.1', CARCOSA_DATA_DIR: dataDirectory },
       port,
-      logFile: bench.workspace.logFile('carcosa'),
+      logFile: bench.workspace.logFile(options.name ?? 'carcosa'),
       readyPath: '/ready',
       companions: () => databaseProcesses(dataDirectory),
     });

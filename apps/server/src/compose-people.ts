@@ -63,11 +63,11 @@ export function composePeople(parts: PeopleParts) {
   const peopleParts = { ...common, library, sessions, linkMail };
   const accounts = new AccountService(peopleParts);
   const people = new PeopleService({ ...peopleParts, requireVerifiedEmail });
-  const providers = loginProviders(settings);
-  const providerLogins = new ProviderLoginService({
-    ...{ people, sessions, providers, publicUrl },
-    library: new AuthLibrary({ ...libraryParts, providers }),
-  });
+  const providers = loginProviders(settings).map((provider) => ({
+    provider,
+    library: new AuthLibrary({ ...libraryParts, providers: [provider] }),
+  }));
+  const providerLogins = new ProviderLoginService({ people, sessions, providers, publicUrl });
   const twoFactor = new TwoFactorService(peopleParts);
   const passkeys = new PasskeyService(peopleParts);
   return { linkMail, sessionCache, sessions, people, accounts, twoFactor, passkeys, providerLogins };

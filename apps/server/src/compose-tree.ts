@@ -12,6 +12,7 @@ import {
   type ProjectBuckets,
   type ProjectFactsCache,
   type ProjectServiceParts,
+  type Quotas,
   type RateLimiter,
   type SessionCache,
   TeamService,
@@ -36,6 +37,7 @@ export interface TreeParts {
   tenantFacts: TenantFactsCache;
   projectFacts: ProjectFactsCache;
   limiter: RateLimiter;
+  quotas: Quotas;
   secret: string;
   publicUrl: string;
   config: Pick<ServerConfig, 's3'>;

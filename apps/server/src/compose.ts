@@ -56,6 +56,9 @@ import { PostgresNotifications } from './postgres-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
+/** Milliseconds between two notes of when keys were last used: a crash loses what came since. */
+const KEY_USE_MS = 60_000;
+
 /** What the edges (HTTP, tus, workers) are given: services and the few things that every edge needs. */
 export type Carcosa = Awaited<ReturnType<typeof compose>>;
 
@@ -148,6 +151,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
   const projects = new ProjectService({ ...common, access, buckets, removeLater, onChange });
+  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
   const tree = composeTree({
     ...common,
     access,
@@ -160,6 +164,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     config,
     ...people,
     ...limits,
+    quotas,
   });
   const { tenantTokens } = tree;
   const { sessionCache } = people;
@@ -174,7 +179,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
   });
   const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
-  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
     projectFacts.invalidate();
@@ -200,6 +204,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+
+  const saveKeyUse = (): Promise<void> =>
+    apiKeys.saveUse().catch((error: unknown) => logger.warn({ err: error }, 'could not save when keys were used'));
+  const keyUse = setInterval(() => void saveKeyUse(), KEY_USE_MS).unref();
 
   return {
     ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance },
@@ -230,9 +238,12 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
+      clearInterval(keyUse);
+      await saveKeyUse();
       await refusals.close();
       await egress.close();
       await uploadParts.leases.close();
+      await people.accounts.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();

@@ -6,6 +6,7 @@ import { readServerConfig } from './config.ts';
 import { defaultBucket } from './default-bucket.ts';
 import { buildApp } from './http/app.ts';
 import { type CONNECTION_LIMITS, Listener } from './http/listener.ts';
+import type { Routes } from './http/types.ts';
 
 export { RedisLimitStore } from './redis-limit-store.ts';
 
@@ -15,6 +16,10 @@ export interface TestNodeOptions {
   env: Record<string, string>;
   clock?: Clock;
   limits?: Partial<typeof CONNECTION_LIMITS>;
+  /** Default 0: any free one. */
+  port?: number;
+  /** Routes beside those of the server. */
+  routes?: Routes;
   /** Gets every line of the log, down to the least. */
   logTo?: (line: string) => void;
   /** Puts something between the routes and the buckets. */
@@ -37,7 +42,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
   const logger = logTo ? createLogger('trace', { write: logTo }) : silentLogger;
   const config = readServerConfig(env);
   const listener = new Listener({ clock, ids: new IdGenerator(clock), limits });
-  const url = `http://127.0.0.1:${await listener.listen('127.0.0.1', 0)}`;
+  const url = `http://127.0.0.1:${await listener.listen('127.0.0.1', options.port ?? 0)}`;
   const common = {
     config,
     logger,
@@ -50,7 +55,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
   const carcosa = await compose(common);
   await carcosa.provisioning.ensureDefaults(defaultBucket(config.s3), null);
   const stores = wrapStores(carcosa.stores);
-  listener.handle(await buildApp({ ...carcosa, stores: stores as Carcosa['stores'] }));
+  listener.handle(await buildApp({ ...carcosa, stores: stores as Carcosa['stores'] }, options.routes));
   return {
     url,
     carcosa,

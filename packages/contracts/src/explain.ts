@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { PermissionName } from './api-key.ts';
 import { LimitTier } from './limits.ts';
 import { FilePath } from './path.ts';
+import { QUOTA_METRICS } from './quotas.ts';
 
 /** A question of the form: may this actor do that here? */
 export const ExplainBody = z.strictObject({
@@ -35,5 +36,15 @@ export const Explanation = z.object({
       reason: z.string(),
     })
     .nullable(),
+  quotas: z
+    .array(
+      z.object({
+        scopeId: z.string().describe('of the organization, project or tenant'),
+        metric: z.enum(QUOTA_METRICS),
+        limit: z.number(),
+        used: z.number().describe('with what is reserved'),
+      }),
+    )
+    .describe('the quotas in force for such a file'),
 });
 export type Explanation = z.infer<typeof Explanation>;

@@ -22,7 +22,7 @@ export const MAY_IMPORT = {
   cli: ['contracts', 'sdk'],
   dashboard: ['contracts', 'sdk', 'react'],
   tests: [...LEAVES, ...MIDDLE, 'domain', 'server', 'sdk', 'file-router', 'react'],
-  bench: [...LEAVES, ...MIDDLE, 'domain', 'sdk'],
+  bench: [...LEAVES, ...MIDDLE, 'domain', 'server', 'sdk'],
 };
 
 /** Free of Node's built-in modules, since they run in browsers and at the edge too; a subpath `node` is the exception. */

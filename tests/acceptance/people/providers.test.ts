@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectData, expectRefused } from '../../support/api.ts';
 import { CookieBrowser, type OidcServer, startOidcServer } from '../../support/oidc.ts';
@@ -196,5 +197,32 @@ it('a provider that is down costs nobody with a password anything, and is asked 
   } finally {
     await own.stop();
     await back?.close();
+  }
+});
+
+it('a provider that accepts and never answers holds up nobody else', async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const own = await startServer({
+    env: {
+      CARCOSA_OIDC_ISSUER: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
+      CARCOSA_OIDC_CLIENT_ID: 'carcosa',
+      CARCOSA_OIDC_CLIENT_SECRET: 'a-secret-of-the-oidc-client-of-this-test',
+      CARCOSA_GITHUB_CLIENT_ID: 'github-client',
+      CARCOSA_GITHUB_CLIENT_SECRET: 'github-secret-of-this-test',
+    },
+  });
+  try {
+    let isAnswered = false;
+    const waiting = own.api('GET', '/auth/providers/oidc/start', { key: null }).finally(() => {
+      isAnswered = true;
+    });
+    await register(own);
+    expect((await own.request('/api/v1/auth/providers/github/start')).status).toBe(302);
+    expect(isAnswered, 'the one who asked for the silent one still waits').toBe(false);
+    expect(expectRefused(await waiting, 503).error).toBe('login_provider_unavailable');
+  } finally {
+    await own.stop();
+    silent.close();
   }
 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { until } from '../../support/clock.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
 import { describeWith } from '../../support/tools.ts';
+import { ServingWorld } from '../serving/support.ts';
 
 const WINDOW = 900_000;
 const SLOT = WINDOW / 15;
@@ -130,5 +131,31 @@ describeWith(['redis-server'], 'rate limits over Redis', () => {
       'Redis does no',
       'Redis answers',
     ]);
+  });
+
+  it('hold two nodes to one limit, at every door', async () => {
+    const world = await ServingWorld.open({ env: { REDIS_URL: redis.url } });
+    const other = await world.addNode();
+    const { carcosa, projectId } = world.node;
+    const { token } = await carcosa.apiKeys.create({ projectId, label: 'test', permissions: ['admin'] });
+    const ask = (at: string) =>
+      fetch(`${at}/api/v1/files/file_00000000000000000000000000`, {
+        method: 'DELETE',
+        headers: { 'x-api-key': token },
+      });
+    // Until it is connected a node counts alone.
+    await until(async () => ((await redis.client.client('LIST')) as string).split('\n').length > 3 + stores.length, {
+      what: 'the connections of both nodes',
+    });
+    const statuses = await Promise.all(
+      Array.from({ length: 80 }, async (_, each) => (await ask(each % 2 === 0 ? world.node.url : other.url)).status),
+    );
+    expect(statuses.filter((status) => status === 404)).toHaveLength(50);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(30);
+    const left = Array.from({ length: 20 }, (_, each) => (each % 2 === 0 ? world.node.url : other.url));
+    const download = await Promise.all(left.map((at) => fetch(`${at}/`)));
+    const remaining = download.map((answer) => Number(answer.headers.get('x-ratelimit-remaining')));
+    expect(remaining.sort((a, b) => b - a)).toEqual(Array.from({ length: 20 }, (_, each) => 99 - each));
+    await world.close();
   });
 });

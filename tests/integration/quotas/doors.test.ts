@@ -149,4 +149,25 @@ describe.each(databaseKinds())('50 uploads at once against a quota, on %s', (kin
     const tenant = await quotaSettings.tenant(system, tenantId);
     expect(tenant.usage).toContainEqual({ metric: 'bytes', limit: 5 * SIZE, used: SIZE, reserved: 0, period: null });
   });
+
+  it('by tus in parts that are joined: what they reserved is what their whole needs', async () => {
+    const { projectId, key } = await world.scopes();
+    await world.setProject(projectId, { bytes: 2 * SIZE + 100, files: 1 });
+    const { url } = world.node;
+    const create = (headers: Record<string, string>, body: typeof CONTENT | null = null) =>
+      fetch(`${url}/api/v1/tus`, { method: 'POST', headers: { 'x-api-key': key, ...TUS, ...headers }, body });
+    const part = { ...OFFSET, 'upload-length': String(SIZE), 'upload-concat': 'partial' };
+    const parts = [await create(part, CONTENT), await create(part, CONTENT)].map((made) =>
+      made.headers.get('location'),
+    );
+    expect(await world.usage(projectId)).toEqual({ used: 0, reserved: 2 * SIZE });
+    expect((await create(part, CONTENT)).status, 'a third one').toBe(403);
+    const whole = await create({ 'upload-concat': `final;${parts.join(' ')}` });
+    expect(whole.status).toBe(201);
+    expect(await world.usage(projectId)).toEqual({ used: 2 * SIZE, reserved: 0 });
+    expect(await world.usage(projectId, 'files')).toEqual({ used: 1, reserved: 0 });
+    // Joined once more, they would be as much again.
+    expect((await create({ 'upload-concat': `final;${parts.join(' ')}` })).status).toBe(403);
+    expect(await world.usage(projectId)).toEqual({ used: 2 * SIZE, reserved: 0 });
+  });
 });

@@ -16,7 +16,7 @@ import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/requ
 import { addRequestLog } from './plugins/request-log.ts';
 import { refusalOf } from './refusals.ts';
 import { registerRoutes } from './routes/index.ts';
-import type { App } from './types.ts';
+import type { App, Routes } from './types.ts';
 
 /** Longest part of an address that a route names, in characters: a path of 1,024 bytes, each of them percent-encoded. */
 const MAX_PARAM_LENGTH = 3 * 1024;
@@ -31,10 +31,11 @@ export type EdgeParts = Pick<
   > &
   Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals'>>;
 
-/** Builds the web server with all of its routes; it does not listen (see `Listener`). */
-export async function buildApp(carcosa: Carcosa): Promise<RequestHandler> {
+/** Builds the web server with all of its routes, and those of `more`; it does not listen (see `Listener`). */
+export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<RequestHandler> {
   const app = createApp(carcosa);
   registerRoutes(app, carcosa);
+  more?.(app, carcosa);
   await app.ready();
   return (request, response) => app.routing(request, response);
 }

@@ -3,6 +3,7 @@ import { findApiKeyById, findMemberships, type Queryable } from '@carcosa/databa
 import { CarcosaError, type Clock, isId, type ProjectId, type SessionId, type TenantId } from '@carcosa/kernel';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
 import type { ProjectFactsCache } from '../projects/project-facts.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import type { TenantFactsCache } from '../tenants/tenant-facts.ts';
 import { type Access, projectOf } from './access.ts';
 import { type Actor, actorId } from './actor.ts';
@@ -15,6 +16,7 @@ export interface ExplainerParts {
   projects: ProjectFactsCache;
   tenants: TenantFactsCache;
   limiter: RateLimiter;
+  quotas: Quotas;
 }
 
 interface Subject {
@@ -50,7 +52,8 @@ export class Explainer {
     const { grant } = decision;
     const place = await this.#place(grant, question);
     if (place.error) return { ...refusal(place.error, [...reasons, place.reason]), grant, limit };
-    return { allowed: true, error: null, reasons: [...reasons, place.reason], grant, bucket: place.bucket, limit };
+    const { bucket, quotas } = place;
+    return { allowed: true, error: null, reasons: [...reasons, place.reason], grant, bucket, limit, quotas };
   }
 
   async #subject({ type, id }: NonNullable<ExplainBody['actor']>, projectId: ProjectId): Promise<Subject> {
@@ -83,14 +86,17 @@ export class Explainer {
     const file = { tenantId, path: path ?? (grant.pathPrefix === '' ? 'file' : `${grant.pathPrefix}/file`) };
     const tenant = isId('tenant', tenantId) ? await this.#parts.tenants.facts(tenantId as TenantId) : null;
     if (tenantId !== '' && tenant?.projectId !== grant.projectId)
-      return { error: 'not_found', reason: 'the project has no such tenant', bucket: null };
+      return { error: 'not_found', reason: 'the project has no such tenant', bucket: null, quotas: [] };
     if (!covers(grant, file))
-      return { error: 'not_found', reason: `it is confined to ${described(grant)}`, bucket: null };
+      return { error: 'not_found', reason: `it is confined to ${described(grant)}`, bucket: null, quotas: [] };
     const project = await this.#parts.projects.facts(grant.projectId);
     const bucket = tenant?.bucketId
       ? { id: tenant.bucketId, reason: 'the bucket of the tenant' }
       : { id: project.bucketId, reason: 'the bucket of the project' };
-    return { error: null, reason: `its part of the project is ${described(grant)}`, bucket };
+    const inForce = await this.#parts.quotas.inForce(this.#parts.db, grant.projectId, tenant?.id ?? '');
+    // Who is confined to a tenant learns nothing of what others use.
+    const quotas = grant.tenantId === null ? inForce : inForce.filter(({ scopeId }) => scopeId === grant.tenantId);
+    return { error: null, reason: `its part of the project is ${described(grant)}`, bucket, quotas };
   }
 
   async #limit(actor: Actor, { permission, tier = tierOf(permission) }: ExplainBody): Promise<Explanation['limit']> {
@@ -117,5 +123,5 @@ function described({ tenantId, pathPrefix }: Grant): string {
 }
 
 function refusal(error: string, reasons: string[]): Explanation {
-  return { allowed: false, error, reasons, grant: null, bucket: null, limit: null };
+  return { allowed: false, error, reasons, grant: null, bucket: null, limit: null, quotas: [] };
 }

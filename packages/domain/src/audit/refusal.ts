@@ -55,6 +55,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'not_found',
   'signature_invalid',
   'rate_limited',
+  'quota_exceeded',
 ]);
 
 export const isRefusal = (code: ErrorCode): boolean => REFUSALS.has(code);

@@ -85,7 +85,11 @@ export class AuthLibrary {
   }
 
   async #load(): Promise<BetterAuth> {
-    this.#loaded ??= import('./better-auth.ts').then(({ createBetterAuth }) => createBetterAuth(this.#parts));
+    this.#loaded ??= import('./better-auth.ts').then(async ({ createBetterAuth }) => {
+      const auth = createBetterAuth(this.#parts);
+      await auth.$context;
+      return auth;
+    });
     // What could not be set up is tried anew by the next call.
     this.#loaded.catch(() => this.reload());
     return await this.#loaded;

@@ -13,11 +13,10 @@ const PROVIDER_MS = 15_000;
 
 export interface ProviderLoginServiceParts {
   /**
-   * With the providers. Another one than for passwords: it asks them for their addresses when it is loaded, and nobody with a
-   * password shall wait for that.
+   * Each with the library for it alone, which asks the provider for its addresses when it is set up: nobody with a password, or with
+   * an account at another provider, shall wait for one that does not answer.
    */
-  library: AuthLibrary;
-  providers: readonly LoginProvider[];
+  providers: readonly { provider: LoginProvider; library: AuthLibrary }[];
   people: PeopleService;
   sessions: SessionService;
   /** Without a "/" at its end. */
@@ -50,7 +49,11 @@ export class ProviderLoginService {
 
   list(): LoginProviderView[] {
     const { publicUrl, providers } = this.#parts;
-    return providers.map(({ id, name }) => ({ id, name, startUrl: `${publicUrl}/api/v1/auth/providers/${id}/start` }));
+    return providers.map(({ provider: { id, name } }) => ({
+      id,
+      name,
+      startUrl: `${publicUrl}/api/v1/auth/providers/${id}/start`,
+    }));
   }
 
   /**
@@ -58,14 +61,14 @@ export class ProviderLoginService {
    * @throws CarcosaError `not_found` for a provider that is not configured, `login_provider_unavailable`
    */
   async start(visitor: Visitor, id: string, returnTo: string): Promise<ProviderStart> {
-    this.#assertKnown(id);
+    const library = this.#libraryOf(id);
     try {
-      return await this.#start(visitor, id, returnTo);
+      return await this.#start(library, visitor, id, returnTo);
     } catch (error) {
       if (!isCarcosaError(error, 'not_found')) throw error;
       // The provider did not answer when the library asked for its addresses, and was left out.
-      this.#parts.library.reload();
-      return await this.#start(visitor, id, returnTo).catch((cause: unknown) => {
+      library.reload();
+      return await this.#start(library, visitor, id, returnTo).catch((cause: unknown) => {
         throw isCarcosaError(cause, 'not_found') ? new CarcosaError('login_provider_unavailable', { cause }) : cause;
       });
     }
@@ -78,10 +81,10 @@ export class ProviderLoginService {
     query: Record<string, string>,
     state: string | undefined,
   ): Promise<ProviderReturn> {
-    this.#assertKnown(id);
+    const library = this.#libraryOf(id);
     const headers = headersOf(visitor, `${LIBRARY_COOKIES.oauthState}=${safeCookie(state ?? '')}`);
-    const response = await this.#parts.library.call(({ api }) =>
-      inTime(api.callbackOAuth({ method: 'GET', params: { id }, query, headers, asResponse: true })),
+    const response = await inTime(library, ({ api }) =>
+      api.callbackOAuth({ method: 'GET', params: { id }, query, headers, asResponse: true }),
     );
     const target = URL.parse(response.headers.get('location') ?? '');
     const sessionToken = sessionTokenOf(response.headers);
@@ -91,34 +94,39 @@ export class ProviderLoginService {
     return { loggedIn, returnTo: target.pathname + target.search };
   }
 
-  async #start(visitor: Visitor, provider: string, returnTo: string): Promise<ProviderStart> {
-    const { publicUrl, library } = this.#parts;
+  async #start(library: AuthLibrary, visitor: Visitor, provider: string, returnTo: string): Promise<ProviderStart> {
+    const { publicUrl } = this.#parts;
     const body = {
       ...{ provider, disableRedirect: true },
       callbackURL: `${publicUrl}${returnTo}`,
       errorCallbackURL: `${publicUrl}${ERROR_PAGE}`,
     };
-    const { response, headers } = await library.call(({ api }) =>
-      inTime(api.signInSocial({ body, headers: headersOf(visitor), returnHeaders: true })),
+    const { response, headers } = await inTime(library, ({ api }) =>
+      api.signInSocial({ body, headers: headersOf(visitor), returnHeaders: true }),
     );
     const state = cookieOf(headers, LIBRARY_COOKIES.oauthState);
     if (!response.url || state === undefined) throw new CarcosaError('login_provider_unavailable');
     return { url: response.url, state };
   }
 
-  #assertKnown(id: string): void {
-    if (!this.#parts.providers.some((provider) => provider.id === id)) throw new CarcosaError('not_found');
+  #libraryOf(id: string): AuthLibrary {
+    const found = this.#parts.providers.find(({ provider }) => provider.id === id);
+    if (!found) throw new CarcosaError('not_found');
+    return found.library;
   }
 }
 
-/** @throws CarcosaError `login_provider_unavailable` when the provider takes too long */
-async function inTime<Result>(work: Promise<Result>): Promise<Result> {
+/** @throws CarcosaError `login_provider_unavailable` when the provider takes too long; the next call asks it anew */
+async function inTime<Result>(library: AuthLibrary, work: Parameters<typeof library.call<Result>>[0]): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new CarcosaError('login_provider_unavailable')), PROVIDER_MS);
+    timer = setTimeout(() => {
+      library.reload();
+      reject(new CarcosaError('login_provider_unavailable'));
+    }, PROVIDER_MS);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([library.call(work), late]);
   } finally {
     clearTimeout(timer);
   }

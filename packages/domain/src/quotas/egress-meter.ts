@@ -35,6 +35,7 @@ export function egressLimits(file: ServedFileRow): EgressLimit[] {
 const NONE: EgressLimit[] = [];
 
 interface Metered {
+  readonly scopeId: string;
   period: string;
   /** As the database had it last, with what all nodes have told it. */
   used: number;
@@ -49,6 +50,8 @@ interface Metered {
 export class EgressMeter {
   readonly #parts: EgressMeterParts;
   readonly #metered = new Map<string, Metered>();
+  /** Of months that are over, with what is not told yet. */
+  #past: Metered[] = [];
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> = Promise.resolve();
 
@@ -86,8 +89,8 @@ export class EgressMeter {
     const { period } = monthOf(this.#parts.clock.now());
     const known = this.#metered.get(scopeId);
     if (known?.period === period) return known;
-    // What was counted in the last moments of a month and not told yet goes to the new one.
-    const metered = { period, used: 0, pending: known?.pending ?? 0 };
+    if (known && known.pending > 0) this.#past.push(known);
+    const metered = { scopeId, period, used: 0, pending: 0 };
     this.#metered.set(scopeId, metered);
     void this.#learn(scopeId, metered);
     return metered;
@@ -111,22 +114,21 @@ export class EgressMeter {
   async #flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const told = [...this.#metered].filter(([, { pending }]) => pending > 0);
+    const told = [...this.#past, ...this.#metered.values()].filter(({ pending }) => pending > 0);
     if (told.length === 0) return;
-    const additions = told.map(([scopeId, { period, pending }]) => {
+    const additions = told.map(({ scopeId, period, pending }) => {
       return { scopeId, metric: 'egressBytes' as const, period, amount: pending };
     });
     try {
       const counted = await addUsed(this.#parts.db, additions);
-      for (const { scopeId, period, amount } of additions) {
-        const metered = this.#metered.get(scopeId);
-        if (!metered) continue;
-        metered.pending -= amount;
-        const now = counted.find((each) => each.scopeId === scopeId && each.period === period);
+      this.#past = this.#past.filter((each) => !told.includes(each));
+      told.forEach((metered, index) => {
+        metered.pending -= additions[index]?.amount ?? 0;
+        const now = counted.find((each) => each.scopeId === metered.scopeId && each.period === metered.period);
+        if (now) metered.used = now.used;
         // A quota that was lifted meanwhile is counted no more.
-        if (now && metered.period === period) metered.used = now.used;
-        else if (!now) this.#metered.delete(scopeId);
-      }
+        else if (this.#metered.get(metered.scopeId) === metered) this.#metered.delete(metered.scopeId);
+      });
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'could not save how much of egress quotas is used; it is tried again');
       this.#arm();

@@ -118,6 +118,19 @@ export class Quotas {
     }
   }
 
+  /** Every limit in force for files of a project, or of a tenant of it, with what is used of it now. */
+  async inForce(db: Queryable, projectId: ProjectId, tenantId: TenantId | ''): Promise<(Limit & { used: number })[]> {
+    const limits = await this.#limits(projectId, tenantId);
+    if (limits.length === 0) return [];
+    const scopes = [...new Set(limits.map(({ scopeId }) => scopeId))];
+    const { period } = monthOf(this.#parts.clock.now());
+    const counters = [...(await findCounters(db, scopes, '')), ...(await findCounters(db, scopes, period))];
+    return limits.map((limit) => {
+      const counter = counters.find(({ scopeId, metric }) => scopeId === limit.scopeId && metric === limit.metric);
+      return { ...limit, used: (counter?.used ?? 0) + (counter?.reserved ?? 0) };
+    });
+  }
+
   async #limits(projectId: ProjectId, tenantId: TenantId | ''): Promise<Limit[]> {
     const facts = this.#parts.projects.facts(projectId);
     const { organizationId, quotas } = facts instanceof Promise ? await facts : facts;
