@@ -11,7 +11,6 @@ import {
   type TenantId,
   toIsoString,
 } from '@carcosa/kernel';
-import { jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { Actor, TenantTokenActor } from '../access/actor.ts';
@@ -82,6 +81,8 @@ export class TenantTokens {
       ...(pathPrefix === '' ? {} : { pre: pathPrefix }),
     };
     const jti = this.#parts.ids.next('token');
+    // Loaded when it is first needed: a start does without.
+    const { SignJWT } = await import('jose');
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: ALGORITHM, typ: TENANT_TOKEN_TYPE })
       .setJti(jti)
@@ -126,6 +127,7 @@ export class TenantTokens {
 
   async #verify(token: string): Promise<Claims> {
     try {
+      const { jwtVerify } = await import('jose');
       const { payload } = await jwtVerify(token, this.#key, {
         algorithms: [ALGORITHM],
         typ: TENANT_TOKEN_TYPE,
