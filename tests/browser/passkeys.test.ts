@@ -1,5 +1,6 @@
 import type { CDPSession, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../support/clock.ts';
 import { newEmail, PASSWORD } from '../support/people.ts';
 import { type Server, startServer } from '../support/server.ts';
 import { type Browser, findChromium, startBrowser } from './chromium.ts';
@@ -201,7 +202,7 @@ describe.skipIf(!findChromium())('the page of a link (Debian: apt-get install ch
     const post = (path: string, json: unknown) => server.api('POST', path, { key: null, json });
     await post('/auth/register', { email, password: PASSWORD });
     await post('/auth/forgot-password', { email });
-    const link = /http\S+\/auth\/reset-password#token=[^"\s\\]+/.exec(server.logs)?.[0] ?? '';
+    const link = await until(() => /http\S+\/auth\/reset-password#token=[^"\s\\]+/.exec(server.logs)?.[0]);
     const page = await browser.newPage();
     await page.goto(link);
     expect(page.url(), 'the token is not left in the address').not.toContain('token');

@@ -2,21 +2,11 @@ import type { FileSort } from '@carcosa/contracts';
 import { type FileListing, listFilesQuery } from '@carcosa/database';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/database.ts';
+import { explain as explainQuery, type PlanNode, rowsRead } from '../../support/plans.ts';
 import { createFileWorld, type FileWorld, PUBLIC_URL } from './support.ts';
 
 const FILES = 200_000;
 const START = Date.UTC(2026, 0, 1);
-
-interface Node {
-  'Node Type': string;
-  'Relation Name'?: string;
-  'Index Name'?: string;
-  'Actual Rows'?: number;
-  'Actual Loops'?: number;
-  'Rows Removed by Filter'?: number;
-  'Sort Key'?: string[];
-  Plans?: Node[];
-}
 
 /**
  * How the database goes about each question, on a table of 200,000 files: never the whole table, and no sorting where an index has
@@ -37,24 +27,9 @@ describe.each(databaseKinds())('plans of the list of files, on %s', (kind) => {
       PUBLIC_URL,
     );
 
-  async function explain({ text, values }: { text: string; values: unknown[] }): Promise<Node[]> {
-    const { rows } = await world.db.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-      `explain (analyze, timing off, format json) ${text}`,
-      values,
-    );
-    const nodes = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
-    return nodes((rows[0] as { 'QUERY PLAN': [{ Plan: Node }] })['QUERY PLAN'][0].Plan);
-  }
-  const scanned = (plan: Node[]): number =>
-    plan.reduce(
-      (sum, node) =>
-        sum +
-        ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) *
-          (node['Relation Name'] ? (node['Actual Loops'] ?? 1) : 0),
-      0,
-    );
-  const kinds = (plan: Node[]): string[] => plan.map((node) => node['Node Type']);
-  const indexes = (plan: Node[]): string[] => plan.flatMap((node) => node['Index Name'] ?? []);
+  const explain = (query: { text: string; values: unknown[] }): Promise<PlanNode[]> => explainQuery(world.db, query);
+  const kinds = (plan: PlanNode[]): string[] => plan.map((node) => node['Node Type']);
+  const indexes = (plan: PlanNode[]): string[] => plan.flatMap((node) => node['Index Name'] ?? []);
 
   const middle = { value: START + (FILES / 2) * 1000, id: 'file_m' };
   const ordered: [string, Partial<FileListing>, string][] = [
@@ -77,14 +52,14 @@ describe.each(databaseKinds())('plans of the list of files, on %s', (kind) => {
     const plan = await explain(query(listing));
     expect(indexes(plan)).toEqual([index]);
     expect(kinds(plan)).not.toContain('Sort');
-    expect(scanned(plan)).toBeLessThanOrEqual(51 + 1);
+    expect(rowsRead(plan)).toBeLessThanOrEqual(51 + 1);
   });
 
   it('by path comes from the index of paths, which sorts only twins of different tenants', async () => {
     const plan = await explain(query({ sort: 'path', after: { value: 'photos/5/', id: '' } }));
     expect(indexes(plan)).toEqual(['files_path']);
     expect(kinds(plan)).not.toContain('Sort');
-    expect(scanned(plan)).toBeLessThanOrEqual(60);
+    expect(rowsRead(plan)).toBeLessThanOrEqual(60);
   });
 
   // What no index has in order is found by the condition that is rarest, or met on the way when it is common.
@@ -115,7 +90,7 @@ describe.each(databaseKinds())('plans of the list of files, on %s', (kind) => {
       const plan = await explain(query({ ...listing, sort }));
       expect(kinds(plan)).not.toContain('Seq Scan');
       expect(indexes(plan).length).toBeGreaterThan(0);
-      if (sort === '-createdAt') expect(scanned(plan)).toBeLessThanOrEqual(most);
+      if (sort === '-createdAt') expect(rowsRead(plan)).toBeLessThanOrEqual(most);
     }
   });
 

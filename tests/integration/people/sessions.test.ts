@@ -168,6 +168,7 @@ describe('what the database holds', () => {
   it('is of no use to whoever reads it: no token, password or link in clear', async () => {
     const person = await register();
     await ask(here, 'POST', '/auth/forgot-password', undefined, { email: person.email });
+    await here.carcosa.accounts.drain();
     const link = here.carcosa.linkMail.pending({ type: 'user', isServerAdmin: true } as never)[0]?.url ?? '';
     const secrets = [person.accessToken, person.refreshToken, PASSWORD, link.split('token=')[1] as string];
     for (const table of ['users', 'sessions', 'accounts', 'refresh_tokens', 'verifications', 'audit_entries']) {

@@ -23,6 +23,7 @@ import {
 } from '@carcosa/database';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/database.ts';
+import { explain, rowsRead } from '../../support/plans.ts';
 import { TreeWorld } from './world.ts';
 
 const ORGANIZATIONS = 1000;
@@ -30,15 +31,6 @@ const PROJECTS = 10_000;
 const KEYS = 100_000;
 /** Most rows that a look-up may read beyond what it gives: blocks of an index hold neighbours, but no table is read through. */
 const FEW = 60;
-
-interface Node {
-  'Node Type': string;
-  'Relation Name'?: string;
-  'Actual Rows'?: number;
-  'Actual Loops'?: number;
-  'Rows Removed by Filter'?: number;
-  Plans?: Node[];
-}
 
 /** An id as the generator makes them, of a number. */
 const idOf = (prefix: string, n: number): never => `${prefix}_${String(n).padStart(26, '0')}` as never;
@@ -111,24 +103,13 @@ describe.each(databaseKinds())(
       expect(Array.isArray(found) ? found.length : found).toBeTruthy();
       expect(asked.length).toBeGreaterThan(0);
       for (const { text, values } of asked) {
-        const { rows } = await world.db.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-          `explain (analyze, timing off, format json) ${text}`,
-          values,
-        );
-        const nodes = all((rows[0] as { 'QUERY PLAN': [{ Plan: Node }] })['QUERY PLAN'][0].Plan);
-        expect(nodes.filter(isWholeTable)).toEqual([]);
-        expect(nodes.reduce((sum, node) => sum + rowsRead(node), 0)).toBeLessThanOrEqual(FEW);
+        const plan = await explain(world.db, { text, values });
+        expect(plan.filter((node) => node['Node Type'] === 'Seq Scan')).toEqual([]);
+        expect(rowsRead(plan)).toBeLessThanOrEqual(FEW);
       }
     });
   },
 );
-
-const all = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(all)];
-const isWholeTable = (node: Node): boolean => node['Node Type'] === 'Seq Scan';
-const rowsRead = (node: Node): number =>
-  node['Relation Name']
-    ? ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 1)
-    : 0;
 
 /** As many of each as the issue of scale names, spread evenly. */
 async function seed({ db }: TreeWorld): Promise<void> {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ChangePasswordBody, LoggedIn, ResetPasswordBody, UpdateMeBody, User } from '@carcosa/contracts';
 import { findUser, findUserByEmail, markEmailVerified, type Queryable, updateUser } from '@carcosa/database';
-import { CarcosaError, type Clock, type UserId } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type Logger, type UserId } from '@carcosa/kernel';
 import type { Actor } from '../access/actor.ts';
 import { changedFields } from '../audit/audit-entry.ts';
 import { record } from '../audit/record.ts';
@@ -18,11 +18,13 @@ export interface AccountServiceParts {
   library: AuthLibrary;
   sessions: SessionService;
   linkMail: LinkMail;
+  logger: Logger;
 }
 
 /** Profile, password and e-mail address of a person. */
 export class AccountService {
   readonly #parts: AccountServiceParts;
+  readonly #underWay = new Set<Promise<unknown>>();
   /** Whose password the library set, while it does. */
   readonly #resetting = new AsyncLocalStorage<{ userId?: UserId }>();
 
@@ -58,13 +60,15 @@ export class AccountService {
     return await sessions.begin(actor, token ?? '');
   }
 
-  /** Sends a link to set a new password, if there is such an account; nobody learns whether there is. */
-  async forgotPassword(visitor: Visitor, email: string): Promise<void> {
-    await this.#parts.library.call(({ api }) =>
-      api.requestPasswordReset({ body: { email }, headers: headersOf(visitor) }),
-    );
-    const user = await findUserByEmail(this.#parts.db, email);
-    if (user) await this.#record(visitor, 'user.request-password-reset', user.id);
+  /** Sends a link to set a new password, if there is such an account; nobody learns whether there is, also not by the time it takes. */
+  forgotPassword(visitor: Visitor, email: string): void {
+    this.#later(async () => {
+      await this.#parts.library.call(({ api }) =>
+        api.requestPasswordReset({ body: { email }, headers: headersOf(visitor) }),
+      );
+      const user = await findUserByEmail(this.#parts.db, email);
+      if (user) await this.#record(visitor, 'user.request-password-reset', user.id);
+    });
   }
 
   /** Sets the password of the account that a link was sent to, and ends its sessions. @throws CarcosaError `link_invalid` */
@@ -93,10 +97,27 @@ export class AccountService {
   }
 
   /** Sends a link to confirm the address, if an account has it that did not yet; nobody learns whether one has. */
-  async sendVerification(visitor: Visitor, email: string): Promise<void> {
-    await this.#parts.library.call(({ api }) =>
-      api.sendVerificationEmail({ body: { email }, headers: headersOf(visitor) }),
+  sendVerification(visitor: Visitor, email: string): void {
+    this.#later(() =>
+      this.#parts.library.call(({ api }) =>
+        api.sendVerificationEmail({ body: { email }, headers: headersOf(visitor) }),
+      ),
     );
+  }
+
+  /** Resolves when what was begun behind an answer has ended. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  /** Does what takes longer for an account that is there than for one that is not, when the answer is out. */
+  #later(work: () => Promise<unknown>): void {
+    const running: Promise<unknown> = work()
+      .catch((error: unknown) =>
+        this.#parts.logger.error({ err: error }, 'a link that was asked for could not be sent'),
+      )
+      .finally(() => this.#underWay.delete(running));
+    this.#underWay.add(running);
   }
 
   /** @throws CarcosaError `link_invalid` */

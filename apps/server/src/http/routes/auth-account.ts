@@ -69,7 +69,7 @@ export const authAccountRoutes: Routes = (app, { accounts, sessions, linkMail, c
       },
     },
     async (request, reply) => {
-      await accounts.forgotPassword(visitorOf(request), request.body.email);
+      accounts.forgotPassword(visitorOf(request), request.body.email);
       return reply.code(202).send(answer(clock, { message: SENT }));
     },
   );
@@ -105,7 +105,7 @@ export const authAccountRoutes: Routes = (app, { accounts, sessions, linkMail, c
       },
     },
     async (request, reply) => {
-      await accounts.sendVerification(visitorOf(request), request.body.email);
+      accounts.sendVerification(visitorOf(request), request.body.email);
       return reply.code(202).send(answer(clock, { message: SENT }));
     },
   );
