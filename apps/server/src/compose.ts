@@ -16,6 +16,7 @@ import {
   type BucketOpeners,
   BucketStores,
   EgressMeter,
+  EventService,
   FileRemoval,
   FileService,
   GarbageService,
@@ -132,6 +133,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
+  const events = new EventService({ db, access, publicUrl, projects: projectFacts });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -213,6 +215,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{
       access,
       audit,
+      events,
       refusals,
       apiKeys,
       projects,

@@ -5,6 +5,7 @@ export * from './migrate.ts';
 export * from './repositories/api-keys.ts';
 export * from './repositories/audit/index.ts';
 export * from './repositories/buckets/index.ts';
+export * from './repositories/events/index.ts';
 export * from './repositories/file-json.ts';
 export * from './repositories/files/index.ts';
 export * from './repositories/idempotency.ts';

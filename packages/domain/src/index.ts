@@ -6,6 +6,7 @@ export * from './api-keys/manager.ts';
 export * from './api-keys/service.ts';
 export * from './audit/index.ts';
 export * from './buckets/index.ts';
+export * from './events/index.ts';
 export * from './files/index.ts';
 export * from './garbage/service.ts';
 export * from './idempotency/service.ts';

@@ -15,6 +15,7 @@ export interface Ids {
   upload: string;
   invitation: string;
   user: string;
+  event: string;
 }
 
 /** An organization with one thing of each kind, and all who may act in it. */
@@ -95,9 +96,13 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
   const invitation = await made(
     owner.call<{ id: string }>('POST', `/organizations/${organization}/invitations`, { json: { email: newEmail() } }),
   );
+  const happened = await owner.call<{ items: { id: string }[] }>('GET', '/events', {
+    query: { organizationId: organization },
+  });
   const ids: Ids = {
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
+    event: expectData(happened).items[0]?.id ?? '',
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
 }

@@ -30,6 +30,7 @@ const KINDS: Record<string, keyof Ids> = {
   tus: 'upload',
   invitations: 'invitation',
   members: 'user',
+  events: 'event',
 };
 /** Ids in a query or body. */
 const NAMED: Record<string, keyof Ids> = {
@@ -177,7 +178,7 @@ const MISSING: Ids = Object.fromEntries(
       'api-key': 'key',
       file: 'file',
     },
-    ...{ upload: 'upl', invitation: 'inv', user: 'usr' },
+    ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 

@@ -9,6 +9,7 @@ import { authAccountRoutes } from './auth-account.ts';
 import { authFactorRoutes } from './auth-factors.ts';
 import { authProviderRoutes } from './auth-providers.ts';
 import { bucketRoutes } from './buckets.ts';
+import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { linkPageRoutes } from './link-pages.ts';
@@ -51,6 +52,7 @@ const ROUTES: Routes[] = [
   uploadRoutes,
   tusRoutes,
   auditLogRoutes,
+  eventRoutes,
   rateLimitRoutes,
   quotaRoutes,
 ];
