@@ -16,4 +16,5 @@ export * from './project.ts';
 export * from './quotas.ts';
 export * from './storable.ts';
 export * from './tenant.ts';
+export * from './transform/index.ts';
 export * from './upload.ts';
