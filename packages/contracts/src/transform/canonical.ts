@@ -3,7 +3,7 @@ import { type Crop, DEFAULT_QUALITY, type Fit, type Gravity, type ImageTransform
 
 /** A transform as it was written: with values that change nothing, and with `dpr`. */
 export type WrittenTransform = {
-  -readonly [Field in keyof ImageTransform]?: ImageTransform[Field] | false | undefined;
+  -readonly [Field in Exclude<keyof ImageTransform, 'fit' | 'gravity'>]?: ImageTransform[Field] | false | undefined;
 } & { fit?: Fit | undefined; gravity?: Gravity | undefined; dpr?: number | undefined };
 
 /** Leaves out whatever changes nothing, so that transforms that do the same are the same. */
