@@ -47,6 +47,7 @@ import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
@@ -177,6 +178,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
   });
   const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
+  const { imagePool, transforms } = composeTransforms({ ...common, config, serving, stores, limiter: limits.limiter });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
     projectFacts.invalidate();
@@ -230,6 +232,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
       ...bucketParts,
       sealer,
+      transforms,
       quotaSettings,
       egress,
     },
@@ -239,6 +242,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await saveKeyUse();
       await refusals.close();
       await egress.close();
+      imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
       await people.linkMail.drain();

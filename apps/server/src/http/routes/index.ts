@@ -22,6 +22,7 @@ import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
 import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
+import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
 
@@ -48,6 +49,7 @@ const ROUTES: Routes[] = [
   simpleUploadRoutes,
   fileRoutes,
   serveRoutes,
+  transformRoutes,
   uploadRoutes,
   tusRoutes,
   auditLogRoutes,
