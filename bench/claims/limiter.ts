@@ -9,7 +9,7 @@ import { median } from '../harness/statistics.ts';
 export const name = 'limiter';
 export const what =
   'Decisions of the rate limiter in memory, in one thread: for the same 1,000 callers, for 1,000,000 distinct ones in turn, and for ones ' +
-  'never seen; microseconds a decision, and bytes of memory a caller. Over Redis a decision is one round trip, which a test counts.';
+  'never seen; microseconds of processor time a decision, and bytes of memory a caller. Over Redis a decision is one round trip, which a test counts.';
 /** A microsecond a decision is 1,000,000 a second. */
 export const reach = {
   same: { atMost: 1 },

@@ -6,6 +6,7 @@ import {
   migrate,
   openDatabase,
   type Queryable,
+  releaseAllLanes,
   releaseAllLeases,
   transaction,
 } from '@carcosa/database';
@@ -16,6 +17,7 @@ import {
   type BucketOpeners,
   BucketStores,
   EgressMeter,
+  EventService,
   FileRemoval,
   FileService,
   GarbageService,
@@ -50,6 +52,7 @@ import { composePeople } from './compose-people.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { HealthService } from './health.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
@@ -76,6 +79,8 @@ export interface ComposeInput {
   progress?: (step: 'database' | 'migrations') => void;
   clock?: Clock;
   random?: Random;
+  /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
+  webhookTimeoutMs?: number;
 }
 
 /**
@@ -99,6 +104,7 @@ export async function compose(input: ComposeInput) {
     // Nobody else uses an embedded database: whoever held a lease is dead, and clients need not wait for it to lapse.
     if (database.kind === 'embedded') {
       await releaseAllLeases(database.pool);
+      await releaseAllLanes(database.pool);
       await dropUnfinishedParts(database.pool);
     }
     const carcosa = composeServices({ ...input, clock, random }, ids, database);
@@ -133,6 +139,11 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
+  const events = new EventService({ db, access, publicUrl, projects: projectFacts });
+  const webhookParts = composeWebhooks({
+    ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
+    ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
+  });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -215,6 +226,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{
       access,
       audit,
+      events,
       refusals,
       apiKeys,
       projects,
@@ -229,6 +241,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       removal,
       ...tree,
       ...uploadParts,
+      ...webhookParts,
       ...limits,
       ...bucketParts,
       sealer,
@@ -240,6 +253,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       await saveKeyUse();
+      await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
       imagePool.close();

@@ -22,6 +22,9 @@ export const ID_PREFIXES = {
   job: 'job',
   request: 'req',
   process: 'node',
+  event: 'evt',
+  webhook: 'whk',
+  delivery: 'dlv',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
@@ -41,6 +44,10 @@ export type TokenId = Id<'token'>;
 export type FileId = Id<'file'>;
 export type ObjectId = Id<'object'>;
 export type UploadId = Id<'upload'>;
+export type EventId = Id<'event'>;
+export type WebhookId = Id<'webhook'>;
+/** Of one event to one webhook. */
+export type DeliveryId = Id<'delivery'>;
 
 // Crockford's base 32 in lower case: sorts as the number does, has no look-alikes, is safe in URLs and file names.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

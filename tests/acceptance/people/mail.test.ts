@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectData, expectRefused } from '../../support/api.ts';
 import { until } from '../../support/clock.ts';
@@ -164,4 +165,21 @@ describe('secrets', () => {
     await until(() => server.logs.includes('a mail could not be sent'), { what: 'the line in the log' });
     expect(server.logs).not.toContain(SMTP_PASSWORD);
   });
+});
+
+it('a mail server that accepts and never answers holds up neither people nor the stop', async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  const own = await startServer({
+    env: { CARCOSA_SMTP_URL: `smtp://127.0.0.1:${port}`, CARCOSA_MAIL_FROM: 'carcosa@example.com' },
+  });
+  try {
+    const json = { email: newEmail(), password: PASSWORD };
+    expectData(await own.api('POST', '/auth/register', { key: null, json }), 202);
+    expect(await own.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  } finally {
+    await own.stop();
+    silent.close();
+  }
 });

@@ -13,10 +13,14 @@ const SLOT_MS = 4;
 const LIMIT = 5;
 const RING = 8;
 const NONE = -1;
+/** Of an index's entry. */
+const NUMBER_BITS = 21;
+const NUMBER = (1 << NUMBER_BITS) - 1;
 const MAX_INT32 = 0x7fffffff;
 
 /** Records are got in slabs, so that growing copies nothing. */
-const SLAB_RECORDS = 1 << 14;
+const SLAB_BITS = 14;
+const SLAB_RECORDS = 1 << SLAB_BITS;
 /** The first records are no one's own: 16 for each policy, shared by those for whom there is no room. */
 const SHARED_RECORDS = 256;
 /** Records that are looked at to find one that can be given away. */
@@ -25,7 +29,7 @@ const INSPECTED = 64;
 export interface MemoryLimitStoreParts {
   clock: Clock;
   random: Random;
-  /** Most callers, counted once in each tier, that are remembered at a time; a power of two. Default 1,048,576, or 104 MiB. */
+  /** Most callers, counted once in each tier, that are remembered at a time; a power of two, at most and by default 1,048,576 (104 MiB). */
   capacity?: number;
 }
 
@@ -38,7 +42,10 @@ export class MemoryLimitStore implements LimitStore {
   readonly #clock: Clock;
   readonly #hash: CallerHash;
   readonly #capacity: number;
-  /** Open addressing: number of the record plus one; 0 for a free place. Twice as many places as records. */
+  /**
+   * Open addressing, with twice as many places as records: number of the record plus one in the lower 21 bits, above them those of the
+   * hash, so that hardly ever a record is looked at in vain: that costs more than all the rest. 0 for a free place.
+   */
   readonly #index: Int32Array;
   readonly #mask: number;
   readonly #slabs: Int32Array[] = [];
@@ -102,14 +109,16 @@ export class MemoryLimitStore implements LimitStore {
   }
 
   #slab(record: number): Int32Array {
-    return this.#slabs[(record / SLAB_RECORDS) | 0] as Int32Array;
+    return this.#slabs[record >>> SLAB_BITS] as Int32Array;
   }
 
   /** The record of that hash, or NONE. */
   #find(a: number, b: number): number {
     for (let place = a & this.#mask; ; place = (place + 1) & this.#mask) {
-      const record = (this.#index[place] as number) - 1;
-      if (record < 0) return NONE;
+      const entry = this.#index[place] as number;
+      if (entry === 0) return NONE;
+      if (entry >>> NUMBER_BITS !== a >>> NUMBER_BITS) continue;
+      const record = (entry & NUMBER) - 1;
       const slab = this.#slab(record);
       const base = at(record);
       if (slab[base + HASH_A] === a && slab[base + HASH_B] === b) return record;
@@ -139,7 +148,7 @@ export class MemoryLimitStore implements LimitStore {
   #insert(record: number, a: number): void {
     let place = a & this.#mask;
     while (this.#index[place] !== 0) place = (place + 1) & this.#mask;
-    this.#index[place] = record + 1;
+    this.#index[place] = (record + 1) | (a & ~NUMBER);
   }
 
   /** A record that was taken from its owner, or NONE where all that were looked at have used half of their limit or more. */
@@ -161,9 +170,9 @@ export class MemoryLimitStore implements LimitStore {
   /** Takes the record out of the index; those behind it move up, so that no search ends too early (Knuth, volume 3, 6.4, algorithm R). */
   #remove(record: number): void {
     let gap = this.#home(record);
-    while (this.#index[gap] !== record + 1) gap = (gap + 1) & this.#mask;
+    while (((this.#index[gap] as number) & NUMBER) !== record + 1) gap = (gap + 1) & this.#mask;
     for (let place = (gap + 1) & this.#mask; this.#index[place] !== 0; place = (place + 1) & this.#mask) {
-      const home = this.#home((this.#index[place] as number) - 1);
+      const home = this.#home(((this.#index[place] as number) & NUMBER) - 1);
       if (((place - home) & this.#mask) < ((place - gap) & this.#mask)) continue;
       this.#index[gap] = this.#index[place] as number;
       gap = place;
@@ -177,7 +186,7 @@ export class MemoryLimitStore implements LimitStore {
 }
 
 /** Where a record begins in its slab. */
-const at = (record: number): number => (record % SLAB_RECORDS) * RECORD;
+const at = (record: number): number => (record & (SLAB_RECORDS - 1)) * RECORD;
 
 /**
  * Makes `slot` the newest of the ring, so that what is older than a window falls out of it; returns the slot to count in. That is a

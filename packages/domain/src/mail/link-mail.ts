@@ -9,6 +9,9 @@ const HOUR_MS = 3_600_000;
 /** Most addresses that are counted; those that got mail longest ago are forgotten first. */
 const MAX_COUNTED = 10_000;
 
+/** Milliseconds that mail gets when the server stops. */
+const DRAIN_MS = 5_000;
+
 /** Most links that are kept for an administrator: an attacker may ask for many. */
 const MAX_PENDING = 500;
 
@@ -68,9 +71,20 @@ export class LinkMail {
     return [...this.#pending].reverse();
   }
 
-  /** Resolves when the mail that is under way has been handed over or has failed. */
+  /** Resolves when the mail that is under way has been handed over or has failed, and after five seconds in any case. */
   async drain(): Promise<void> {
-    await Promise.all(this.#underWay);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#parts.logger.warn(
+          { mails: this.#underWay.size },
+          'mail was given up that its server did not take in time',
+        );
+        resolve();
+      }, DRAIN_MS);
+    });
+    await Promise.race([Promise.all(this.#underWay), late]);
+    clearTimeout(timer);
   }
 
   #deliver(mailer: Mailer, mail: Mail): void {

@@ -11,11 +11,11 @@ import {
   type TenantId,
   toIsoString,
 } from '@carcosa/kernel';
-import { jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { Actor, TenantTokenActor } from '../access/actor.ts';
 import { mayPlace, placeRefused } from '../access/grant.ts';
+import { record } from '../audit/record.ts';
 import type { TenantService } from './service.ts';
 import type { TenantFactsCache } from './tenant-facts.ts';
 
@@ -80,15 +80,22 @@ export class TenantTokens {
       ...(actor.type === 'api-key' ? { key: actor.id } : {}),
       ...(pathPrefix === '' ? {} : { pre: pathPrefix }),
     };
+    const jti = this.#parts.ids.next('token');
+    // Loaded when it is first needed: a start does without.
+    const { SignJWT } = await import('jose');
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: ALGORITHM, typ: TENANT_TOKEN_TYPE })
-      .setJti(this.#parts.ids.next('token'))
+      .setJti(jti)
       .setSubject(tenant.id)
       .setIssuer(ISSUER)
       .setAudience(AUDIENCE)
       .setExpirationTime(expiresAt)
       .sign(this.#key);
-    return { token, tenantId: tenant.id, expiresAt: toIsoString(expiresAt * 1000) };
+    const { db, clock } = this.#parts;
+    const after = { permissions: claims.per, pathPrefix: pathPrefix || null, expiresAt: toIsoString(expiresAt * 1000) };
+    const place = { projectId: tenant.projectId, tenantId: tenant.id };
+    await record(db, clock, actor, { action: 'token.create', resource: { type: 'token', id: jti }, place, after });
+    return { token, tenantId: tenant.id, expiresAt: after.expiresAt };
   }
 
   /** Who holds the token. @throws CarcosaError `unauthenticated` */
@@ -120,6 +127,7 @@ export class TenantTokens {
 
   async #verify(token: string): Promise<Claims> {
     try {
+      const { jwtVerify } = await import('jose');
       const { payload } = await jwtVerify(token, this.#key, {
         algorithms: [ALGORITHM],
         typ: TENANT_TOKEN_TYPE,

@@ -9,6 +9,7 @@ import { authAccountRoutes } from './auth-account.ts';
 import { authFactorRoutes } from './auth-factors.ts';
 import { authProviderRoutes } from './auth-providers.ts';
 import { bucketRoutes } from './buckets.ts';
+import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { linkPageRoutes } from './link-pages.ts';
@@ -25,6 +26,7 @@ import { tokenRoutes } from './tokens.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
 const ROUTES: Routes[] = [
@@ -53,6 +55,9 @@ const ROUTES: Routes[] = [
   uploadRoutes,
   tusRoutes,
   auditLogRoutes,
+  eventRoutes,
+  webhookRoutes,
+  deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
 ];

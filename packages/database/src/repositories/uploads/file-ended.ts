@@ -1,8 +1,9 @@
+import { EVENT_CONTEXT, queueEvents, WOKEN } from '../events/event-queue.ts';
 import { fileJson } from '../file-json.ts';
 
 /**
- * The end of a statement that makes files of uploads: object, file (or a new version of the one at that path), version and audit entry
- * of each row of `ended`, a part of the statement's `with` that comes before. No two rows may have the same path. Gives `uploadId` and `file` of each.
+ * The end of a statement that makes files of uploads: object, file (or a new version of the one at that path), version, audit entry
+ * and event of each row of `ended`, a part of the statement's `with` that comes before. No two rows may have the same path. Gives `uploadId` and `file` of each.
  * @param publicUrl the placeholder that holds our public address without a "/" at its end
  */
 export function fileEnded(publicUrl: string): string {
@@ -34,9 +35,17 @@ export function fileEnded(publicUrl: string): string {
     'file', f.id, case when f.version > 1 then jsonb_build_object('version', f.version - 1) end,
     e.audit->'after' || jsonb_build_object('version', f.version, 'visibility', f.visibility), e.audit->>'result'
   from filed f join ended e on e.object_id = f.object_id
-), told as (
+), happened as (
+  insert into events (id, type, organization_id, project_id, tenant_id, resource_id, path, data, created_at)
+  select carcosa_id('evt', e.now), case f.version when 1 then 'file.created' else 'file.replaced' end, p.organization_id, f.project_id,
+    nullif(f.tenant_id, ''), f.id, f.path, ${fileJson('f', publicUrl)}::jsonb || ${EVENT_CONTEXT('p.organization_id', 'f.project_id', `e.audit->'actorType'`, `e.audit->'actorId'`)}
+      || jsonb_build_object('uploadId', e.id),
+    e.now
+  from filed f join ended e on e.object_id = f.object_id join projects p on p.id = f.project_id
+  returning position
+), ${queueEvents('happened')}, told as (
   select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
 )
-select e.id as "uploadId", ${fileJson('f', publicUrl)} as file
+select e.id as "uploadId", ${fileJson('f', publicUrl)} as file, ${WOKEN}
 from filed f join ended e on e.object_id = f.object_id left join told on true`;
 }

@@ -1,0 +1,2 @@
+export { WEBHOOKS_CHANNEL } from './event-queue.ts';
+export * from './list-events.ts';

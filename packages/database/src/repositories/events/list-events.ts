@@ -1,0 +1,77 @@
+import type { Queryable } from '../queryable.ts';
+
+/** An event as it lies in the table. */
+export interface EventRow {
+  position: number;
+  id: string;
+  type: string;
+  /** ISO 8601 in UTC with milliseconds. */
+  timestamp: string;
+  organizationId: string;
+  projectId: string | null;
+  tenantId: string | null;
+  resourceId: string | null;
+  path: string | null;
+  data: Record<string, unknown>;
+}
+
+/**
+ * What an event tells, of the alias `e`: of a file also its address, which is no part of what happened.
+ * @param publicUrl the placeholder that holds our public address without a "/" at its end
+ */
+export function eventData(publicUrl: string): string {
+  return `case when e.type like 'file.%' and e.data ? 'key' then e.data || jsonb_build_object('url', ${publicUrl}::text || '/f/' || (e.data->>'key')) else e.data end`;
+}
+
+/** The instant of an event of the alias `e`, as the API writes it. */
+export const EVENT_TIMESTAMP = `to_char(e.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+const columns = (publicUrl: string) =>
+  `e.position, e.id, e.type, ${EVENT_TIMESTAMP} as timestamp, e.organization_id as "organizationId", e.project_id as "projectId",
+   e.tenant_id as "tenantId", e.resource_id as "resourceId", e.path, ${eventData(publicUrl)} as data`;
+
+/** Which events; every condition that is given must hold. */
+export interface EventListing {
+  publicUrl: string;
+  organizationId: string;
+  projectId?: string | undefined;
+  tenantId?: string | undefined;
+  /** Only files below this folder; "" or absent: everything. */
+  pathPrefix?: string | undefined;
+  resourceId?: string | undefined;
+  /** Absent: all. */
+  types?: readonly string[] | undefined;
+  /** Milliseconds since the epoch: from `from` on, and before `to`. */
+  from?: number | undefined;
+  to?: number | undefined;
+  /** Where the page before ended: only what is older is listed. */
+  after?: number | undefined;
+  limit: number;
+}
+
+/** At most `limit` events, newest first, by keyset. */
+export async function listEvents(db: Queryable, listing: EventListing): Promise<EventRow[]> {
+  return (await db.query<EventRow>(listEventsQuery(listing))).rows;
+}
+
+export function listEventsQuery(listing: EventListing): { text: string; values: unknown[] } {
+  const values: unknown[] = [listing.publicUrl];
+  const bind = (value: unknown): string => `$${values.push(value)}`;
+  const conditions = [`e.organization_id = ${bind(listing.organizationId)}`];
+  const { projectId, tenantId, resourceId, types, from, to, after, pathPrefix = '' } = listing;
+  if (projectId !== undefined) conditions.push(`e.project_id = ${bind(projectId)}`);
+  if (tenantId !== undefined) conditions.push(`e.tenant_id = ${bind(tenantId)}`);
+  if (resourceId !== undefined) conditions.push(`e.resource_id = ${bind(resourceId)}`);
+  if (types !== undefined) conditions.push(`e.type = any(${bind(types)}::text[])`);
+  if (pathPrefix !== '') conditions.push(`starts_with(e.path, ${bind(`${pathPrefix}/`)})`);
+  if (from !== undefined) conditions.push(`e.created_at >= to_timestamp(${bind(from)}::float8 / 1000)`);
+  if (to !== undefined) conditions.push(`e.created_at < to_timestamp(${bind(to)}::float8 / 1000)`);
+  if (after !== undefined) conditions.push(`e.position < ${bind(after)}`);
+  const text = `select ${columns('$1')} from events e where ${conditions.join(' and ')} order by e.position desc limit ${bind(listing.limit)}`;
+  return { text, values };
+}
+
+export async function findEvent(db: Queryable, id: string, publicUrl: string): Promise<EventRow | null> {
+  const { rows } = await db.query<EventRow>(`select ${columns('$1')} from events e where e.id = $2`, [publicUrl, id]);
+  return rows[0] ?? null;
+}
