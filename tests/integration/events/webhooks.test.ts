@@ -250,7 +250,8 @@ describe.each(databaseKinds())('webhooks, on %s', (kind) => {
     await world.happen(Array.from({ length: 300 }, (_, index) => `file_${index}`));
     await taken(300);
     await settled(id, 100);
-    expect(stuck.received.length).toBeLessThanOrEqual(16);
+    // Those that were under way at once, and a few more until it counted as doubtful.
+    expect(stuck.received.length).toBeLessThan(100);
     await stuck.close();
   });
 

@@ -26,7 +26,7 @@ export async function fanOutEvents(tx: Queryable, limit: number, now: number): P
     name: 'fan-out-events',
     text: `
 with taken as (
-  delete from event_queue where position in (select position from event_queue order by position limit $1) returning position
+  delete from event_queue where position = any(array(select position from event_queue order by position limit $1)) returning position
 ), made as (
   insert into webhook_deliveries (id, webhook_id, event_position, order_key, state, next_at, created_at)
   select carcosa_id('dlv', $2), m.* from (
