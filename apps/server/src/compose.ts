@@ -52,6 +52,9 @@ import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
 import type { ServerConfig } from './config.ts';
 import { HealthService } from './health.ts';
+import { DownloadTally } from './http/serving/download-tally.ts';
+import { HttpMeter } from './metrics/http-meter.ts';
+import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
@@ -205,6 +208,32 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
 
+  const httpMeter = new HttpMeter();
+  const downloads = new DownloadTally();
+  const metrics = new MetricsService({
+    ...{
+      version: rest.version,
+      dataDir: config.dataDir,
+      clock,
+      database,
+      queue,
+      health,
+      downloads,
+      refusals,
+      ...limits,
+    },
+    http: httpMeter,
+    uploads: uploadParts.uploadTally,
+    groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
+    caches: {
+      projects: projectFacts,
+      tenants: tenantFacts,
+      files: serving,
+      sessions: sessionCache,
+      'api-keys': apiKeys,
+    },
+  });
+
   const saveKeyUse = (): Promise<void> =>
     apiKeys.saveUse().catch((error: unknown) => logger.warn({ err: error }, 'could not save when keys were used'));
   const keyUse = setInterval(() => void saveKeyUse(), KEY_USE_MS).unref();
@@ -235,10 +264,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       sealer,
       quotaSettings,
       egress,
+      httpMeter,
+      downloads,
+      metrics,
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
       clearInterval(keyUse);
+      metrics.close();
       await saveKeyUse();
       await refusals.close();
       await egress.close();

@@ -1,5 +1,5 @@
 import { findFileKey, findServedFile, type NewAuditEntry, type Queryable, recordAudit } from '@carcosa/database';
-import { CarcosaError, type Clock, isId, toIsoString } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type Histogram, isId, type Lookups, toIsoString } from '@carcosa/kernel';
 import type { Access } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
 import { assertCovers } from '../access/grant.ts';
@@ -72,6 +72,16 @@ export class ServingService {
         return entries.map(() => undefined);
       },
     });
+  }
+
+  /** How many records of signed addresses shared each transaction. */
+  get groupSizes(): Histogram {
+    return this.#records.sizes;
+  }
+
+  /** How often a file was remembered. */
+  get lookups(): Readonly<Lookups> {
+    return this.#cache.lookups;
   }
 
   /**
