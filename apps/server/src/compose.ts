@@ -6,6 +6,7 @@ import {
   migrate,
   openDatabase,
   type Queryable,
+  releaseAllLanes,
   releaseAllLeases,
   transaction,
 } from '@carcosa/database';
@@ -48,8 +49,10 @@ import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
@@ -79,6 +82,8 @@ export interface ComposeInput {
   progress?: (step: 'database' | 'migrations') => void;
   clock?: Clock;
   random?: Random;
+  /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
+  webhookTimeoutMs?: number;
 }
 
 /**
@@ -102,6 +107,7 @@ export async function compose(input: ComposeInput) {
     // Nobody else uses an embedded database: whoever held a lease is dead, and clients need not wait for it to lapse.
     if (database.kind === 'embedded') {
       await releaseAllLeases(database.pool);
+      await releaseAllLanes(database.pool);
       await dropUnfinishedParts(database.pool);
     }
     const carcosa = composeServices({ ...input, clock, random }, ids, database);
@@ -137,6 +143,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
+  const webhookParts = composeWebhooks({
+    ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
+    ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
+  });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -182,6 +192,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
   });
   const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
+  const { imagePool, transforms } = composeTransforms({ ...common, config, serving, stores, limiter: limits.limiter });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
     projectFacts.invalidate();
@@ -259,9 +270,11 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       removal,
       ...tree,
       ...uploadParts,
+      ...webhookParts,
       ...limits,
       ...bucketParts,
       sealer,
+      transforms,
       quotaSettings,
       egress,
       httpMeter,
@@ -273,8 +286,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       clearInterval(keyUse);
       metrics.close();
       await saveKeyUse();
+      await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
+      imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
       await people.linkMail.drain();

@@ -83,6 +83,7 @@ const SERVER_SHAPE = {
     .default([...ROLES])
     .describe('"http", "worker" or "http,worker"'),
   CARCOSA_AUDIT_RETENTION_DAYS: integerVariable(1, 36_500).optional(),
+  CARCOSA_TRANSFORM_CACHE_BYTES: integerVariable(0, Number.MAX_SAFE_INTEGER).default(1024 ** 3),
   CARCOSA_LOG_LEVEL: z
     .enum(LOG_LEVELS)
     .optional()
@@ -120,6 +121,11 @@ const BUCKET_SHAPE = {
     .refine((items) => items.every((item) => NetworkRange.safeParse(item).success))
     .default([])
     .describe('addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7'),
+};
+
+/** What keeps webhooks out of the server's own network. */
+const WEBHOOK_SHAPE = {
+  CARCOSA_WEBHOOK_ALLOW_PRIVATE: BUCKET_SHAPE.CARCOSA_BUCKET_ALLOW_PRIVATE,
 };
 
 /** A bucket at an S3-compatible provider that becomes the default bucket. */
@@ -182,6 +188,10 @@ export interface ServerConfig {
   encryptionKeys: readonly EncryptionKey[];
   /** Private networks that buckets of organizations may lie in. */
   bucketNetworks: readonly string[];
+  /** Bytes that results of transforms may take on the disk. */
+  transformCacheBytes: number;
+  /** Private networks that webhooks may reach. */
+  webhookNetworks: readonly string[];
   sendfile: SendfileSettings;
   /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
   metricsToken: string | undefined;
@@ -214,6 +224,8 @@ export function readServerConfig(environment: Environment = process.env): Server
     auditRetentionDays: variables.CARCOSA_AUDIT_RETENTION_DAYS,
     s3: readS3(environment),
     ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
+    transformCacheBytes: variables.CARCOSA_TRANSFORM_CACHE_BYTES,
+    webhookNetworks: readConfig(WEBHOOK_SHAPE, environment).CARCOSA_WEBHOOK_ALLOW_PRIVATE,
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
     people: readPeopleSettings(environment),

@@ -24,8 +24,10 @@ import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
 import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
+import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
 const ROUTES: Routes[] = [
@@ -51,10 +53,13 @@ const ROUTES: Routes[] = [
   simpleUploadRoutes,
   fileRoutes,
   serveRoutes,
+  transformRoutes,
   uploadRoutes,
   tusRoutes,
   auditLogRoutes,
   eventRoutes,
+  webhookRoutes,
+  deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
 ];
