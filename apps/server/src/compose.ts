@@ -54,7 +54,7 @@ import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
-import { HealthService } from './health.ts';
+import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
@@ -134,7 +134,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
   const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
   const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
-  const health = new HealthService({ db, stores });
 
   const apiKeys = new ApiKeyService(common);
   const projectFacts = new ProjectFactsCache(common);
@@ -160,6 +159,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, config, projects: projectFacts, notifications, onChange },
   });
   const { rateLimits } = limits;
+  const checks = {
+    disk: () => assertRoom(config.dataDir),
+    queue: () => queue.check(),
+    redis: limits.checkRedis,
+    mail: people.checkMail,
+  };
+  const health = new HealthService({ db, stores, checks });
   const buckets = new TeamBuckets();
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);

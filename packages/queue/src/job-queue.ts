@@ -119,6 +119,12 @@ export class JobQueue {
     return this.#isStarted;
   }
 
+  /** @throws CarcosaError `overloaded` before it is up, or the error of the database */
+  async check(): Promise<void> {
+    if (!this.#isStarted) throw new CarcosaError('overloaded');
+    await this.#pool.query('select 1');
+  }
+
   /** What this process did of each job since its start. */
   get tallies(): ReadonlyMap<JobName, JobTally> {
     return new Map([...this.#workers].map(([name, { tally }]) => [name, tally]));
