@@ -26,6 +26,7 @@ const ORDER = [
   'list-1m',
   'auth-overhead',
   'limiter',
+  'webhooks',
   'memory',
   'start',
 ];
