@@ -6,6 +6,7 @@ import {
   migrate,
   openDatabase,
   type Queryable,
+  releaseAllLanes,
   releaseAllLeases,
   transaction,
 } from '@carcosa/database';
@@ -50,6 +51,7 @@ import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { HealthService } from './health.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
@@ -76,6 +78,8 @@ export interface ComposeInput {
   progress?: (step: 'database' | 'migrations') => void;
   clock?: Clock;
   random?: Random;
+  /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
+  webhookTimeoutMs?: number;
 }
 
 /**
@@ -99,6 +103,7 @@ export async function compose(input: ComposeInput) {
     // Nobody else uses an embedded database: whoever held a lease is dead, and clients need not wait for it to lapse.
     if (database.kind === 'embedded') {
       await releaseAllLeases(database.pool);
+      await releaseAllLanes(database.pool);
       await dropUnfinishedParts(database.pool);
     }
     const carcosa = composeServices({ ...input, clock, random }, ids, database);
@@ -134,6 +139,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
+  const webhookParts = composeWebhooks({
+    ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
+    ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
+  });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -230,6 +239,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       removal,
       ...tree,
       ...uploadParts,
+      ...webhookParts,
       ...limits,
       ...bucketParts,
       sealer,
@@ -240,6 +250,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       await saveKeyUse();
+      await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
       await uploadParts.leases.close();

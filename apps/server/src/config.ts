@@ -117,6 +117,11 @@ const BUCKET_SHAPE = {
     .describe('addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7'),
 };
 
+/** What keeps webhooks out of the server's own network. */
+const WEBHOOK_SHAPE = {
+  CARCOSA_WEBHOOK_ALLOW_PRIVATE: BUCKET_SHAPE.CARCOSA_BUCKET_ALLOW_PRIVATE,
+};
+
 /** A bucket at an S3-compatible provider that becomes the default bucket. */
 const S3_SHAPE = {
   CARCOSA_S3_ENDPOINT: httpUrl.optional().describe('an http or https address such as https://s3.example.com'),
@@ -177,6 +182,8 @@ export interface ServerConfig {
   encryptionKeys: readonly EncryptionKey[];
   /** Private networks that buckets of organizations may lie in. */
   bucketNetworks: readonly string[];
+  /** Private networks that webhooks may reach. */
+  webhookNetworks: readonly string[];
   sendfile: SendfileSettings;
   people: PeopleSettings;
 }
@@ -207,6 +214,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     auditRetentionDays: variables.CARCOSA_AUDIT_RETENTION_DAYS,
     s3: readS3(environment),
     ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
+    webhookNetworks: readConfig(WEBHOOK_SHAPE, environment).CARCOSA_WEBHOOK_ALLOW_PRIVATE,
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     people: readPeopleSettings(environment),
   };

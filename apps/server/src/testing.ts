@@ -20,6 +20,8 @@ export interface TestNodeOptions {
   port?: number;
   /** Routes beside those of the server. */
   routes?: Routes;
+  /** Milliseconds that the receiver of a webhook has. */
+  webhookTimeoutMs?: number;
   /** Gets every line of the log, down to the least. */
   logTo?: (line: string) => void;
   /** Puts something between the routes and the buckets. */
@@ -51,6 +53,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
     publicUrl: url,
     version: '0',
     clock,
+    ...(options.webhookTimeoutMs === undefined ? {} : { webhookTimeoutMs: options.webhookTimeoutMs }),
   };
   const carcosa = await compose(common);
   await carcosa.provisioning.ensureDefaults(defaultBucket(config.s3), null);

@@ -138,3 +138,6 @@ export type ReplayWebhookBody = z.infer<typeof ReplayWebhookBody>;
 
 export const ReplayResult = z.object({ deliveries: z.number().int().describe('how many were queued') });
 export type ReplayResult = z.infer<typeof ReplayResult>;
+
+export const ReplayEventBody = z.strictObject({ webhookId: z.string() });
+export type ReplayEventBody = z.infer<typeof ReplayEventBody>;

@@ -31,3 +31,4 @@ export * from './tenants/service.ts';
 export * from './tenants/tenant-facts.ts';
 export * from './tenants/tenant-tokens.ts';
 export * from './uploads/index.ts';
+export * from './webhooks/index.ts';

@@ -16,6 +16,8 @@ export interface Ids {
   invitation: string;
   user: string;
   event: string;
+  webhook: string;
+  delivery: string;
 }
 
 /** An organization with one thing of each kind, and all who may act in it. */
@@ -99,10 +101,18 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
   const happened = await owner.call<{ items: { id: string }[] }>('GET', '/events', {
     query: { organizationId: organization },
   });
+  // Nobody answers there: the delivery fails, and stays.
+  const { id: webhook } = await made(
+    owner.call<{ id: string }>('POST', '/webhooks', {
+      json: { projectId: project, url: 'https://receiver.invalid/hook', events: ['webhook.test'] },
+    }),
+  );
+  const delivery = expectData(await owner.call<{ id: string }>('POST', `/webhooks/${webhook}/test`));
   const ids: Ids = {
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
+    ...{ webhook, delivery: delivery.id },
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
 }

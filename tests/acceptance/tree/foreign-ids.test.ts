@@ -31,6 +31,8 @@ const KINDS: Record<string, keyof Ids> = {
   invitations: 'invitation',
   members: 'user',
   events: 'event',
+  webhooks: 'webhook',
+  deliveries: 'delivery',
 };
 /** Ids in a query or body. */
 const NAMED: Record<string, keyof Ids> = {
@@ -77,6 +79,11 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'POST /files/{id}/restore': () => ({ json: {} }),
   'POST /files/{id}/signed-url': () => ({ json: {} }),
   'POST /files/bulk': ({ file: id }) => ({ json: { action: 'purge', items: [{ id }] } }),
+  'POST /webhooks': ({ project: projectId }) => ({ json: { projectId, url: 'https://receiver.example/hook' } }),
+  'PATCH /webhooks/{id}': () => ({ json: { description: 'Mine' } }),
+  'POST /webhooks/{id}/rotate-secret': () => ({ json: {} }),
+  'POST /webhooks/{id}/replay': () => ({ json: { from: '2026-01-01T00:00:00.000Z' } }),
+  'POST /events/{id}/replay': ({ webhook: webhookId }) => ({ json: { webhookId } }),
   'POST /uploads/init': ({ project: projectId }) => ({ json: { projectId, fileName: 'mine', size: 1 } }),
   'POST /uploads/{id}/parts': () => ({ json: { partNumbers: [1] } }),
   'POST /uploads/{id}/complete': () => ({ json: {} }),
@@ -103,7 +110,7 @@ const OWN_ONLY: Record<string, string> = {
   'OPTIONS /tus/{id}': 'says what the protocol can do, whatever the id',
 };
 /** Resources that have no owner but the caller or the server: their own suites attack them. */
-const ELSEWHERE = /^\/(auth|rate-limits|plans|webhooks|health)\b/;
+const ELSEWHERE = /^\/(auth|rate-limits|plans|health)\b/;
 
 let server: Server;
 let admin: Person;
@@ -179,6 +186,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
+    ...{ webhook: 'whk', delivery: 'dlv' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 

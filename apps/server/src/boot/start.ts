@@ -60,6 +60,7 @@ async function bringUp(config: ServerConfig): Promise<void> {
   surviveFaults(logger);
   stopOnSignals({ carcosa, listener });
   carcosa.queue.start(config.roles.has('worker') ? jobHandlers(carcosa) : null);
+  if (config.roles.has('worker')) carcosa.webhookWorker.start();
   progress.done();
   announceReady({ url, publicUrl, config, local, isUnclaimed: await isUnclaimed(carcosa.database.pool) });
   carcosa.health.checkStorage().catch((error: unknown) => warnOfStorage(error, logger));

@@ -14,6 +14,8 @@ export interface SealedColumn {
 /** Every column of sealed secrets, so that a change of keys reaches all of them: one that is missing here keeps its old key. */
 export const SEALED_COLUMNS: readonly SealedColumn[] = [
   { kind: 'bucket', table: 'buckets', key: 'id', column: 'credentials' },
+  { kind: 'webhook', table: 'webhooks', key: 'id', column: 'secret' },
+  { kind: 'former webhook', table: 'webhooks', key: 'id', column: 'former_secret' },
 ];
 
 /** Up to `limit` secrets that do not begin with `header`, in the order of ids, after `after`. */

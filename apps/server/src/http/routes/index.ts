@@ -25,6 +25,7 @@ import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
 const ROUTES: Routes[] = [
@@ -53,6 +54,8 @@ const ROUTES: Routes[] = [
   tusRoutes,
   auditLogRoutes,
   eventRoutes,
+  webhookRoutes,
+  deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
 ];

@@ -46,6 +46,7 @@ select named, id, organization_id as "organizationId", team_id as "teamId", proj
   union all select id, id, organization_id, team_id, id, '', null from projects where id = any($1)
   union all select id, id, organization_id, id, null, '', null from teams where id = any($1)
   union all select id, id, organization_id, null, null, '', null from buckets where id = any($1)
+  union all select id, id, organization_id, null, project_id, '', null from webhooks where id = any($1)
   union all select id, id, organization_id, team_id, null, '', null from invitations where id = any($1)
   union all select id, id, id, null, null, '', null from organizations where id = any($1)
 ) as found (named, id, organization_id, team_id, project_id, tenant_id, path)`;
