@@ -1,5 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postRaw } from '../support/files.ts';
 import { rawConnect, requestHead } from '../support/raw-http.ts';
@@ -24,6 +28,21 @@ describe('a first start', () => {
     expect(server.logs).toContain('/api/v1/docs');
     expect(server.logs).toContain(server.dataDir);
     expect(server.logs).toMatch(/curl .*\/api\/v1\/files/);
+  });
+
+  it('prints two lines to paste that upload a picture and show it resized', async () => {
+    const lines = server.logs.split('\n').map((line) => line.trim());
+    const upload = lines.find((line) => line.startsWith('curl ') && line.includes('photo.jpg')) ?? '';
+    const address = lines.find((line) => line.endsWith('/photo.jpg') && line.startsWith('http')) ?? '';
+    const folder = await mkdtemp(path.join(tmpdir(), 'carcosa-paste-'));
+    const photo = sharp({ create: { width: 800, height: 600, channels: 3, background: '#3a6' } });
+    await photo.jpeg().toFile(path.join(folder, 'photo.jpg'));
+    await promisify(execFile)('sh', ['-c', upload], { cwd: folder });
+    await rm(folder, { recursive: true });
+    const shown = await fetch(address);
+    expect(shown.status).toBe(200);
+    const picture = await sharp(Buffer.from(await shown.arrayBuffer())).metadata();
+    expect(picture).toMatchObject({ format: 'webp', width: 400, height: 300 });
   });
 
   it('writes local.json for its owner alone, with a key that works', async () => {

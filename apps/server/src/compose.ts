@@ -49,6 +49,7 @@ import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
@@ -188,6 +189,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
   });
   const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
+  const { imagePool, transforms } = composeTransforms({ ...common, config, serving, stores, limiter: limits.limiter });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
     projectFacts.invalidate();
@@ -243,6 +245,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
       ...bucketParts,
       sealer,
+      transforms,
       quotaSettings,
       egress,
     },
@@ -253,6 +256,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
+      imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
       await people.linkMail.drain();

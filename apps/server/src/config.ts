@@ -83,6 +83,7 @@ const SERVER_SHAPE = {
     .default([...ROLES])
     .describe('"http", "worker" or "http,worker"'),
   CARCOSA_AUDIT_RETENTION_DAYS: integerVariable(1, 36_500).optional(),
+  CARCOSA_TRANSFORM_CACHE_BYTES: integerVariable(0, Number.MAX_SAFE_INTEGER).default(1024 ** 3),
   CARCOSA_LOG_LEVEL: z
     .enum(LOG_LEVELS)
     .optional()
@@ -182,6 +183,8 @@ export interface ServerConfig {
   encryptionKeys: readonly EncryptionKey[];
   /** Private networks that buckets of organizations may lie in. */
   bucketNetworks: readonly string[];
+  /** Bytes that results of transforms may take on the disk. */
+  transformCacheBytes: number;
   /** Private networks that webhooks may reach. */
   webhookNetworks: readonly string[];
   sendfile: SendfileSettings;
@@ -214,6 +217,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     auditRetentionDays: variables.CARCOSA_AUDIT_RETENTION_DAYS,
     s3: readS3(environment),
     ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
+    transformCacheBytes: variables.CARCOSA_TRANSFORM_CACHE_BYTES,
     webhookNetworks: readConfig(WEBHOOK_SHAPE, environment).CARCOSA_WEBHOOK_ALLOW_PRIVATE,
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     people: readPeopleSettings(environment),

@@ -17,5 +17,6 @@ export * from './project.ts';
 export * from './quotas.ts';
 export * from './storable.ts';
 export * from './tenant.ts';
+export * from './transform/index.ts';
 export * from './upload.ts';
 export * from './webhook.ts';

@@ -30,5 +30,6 @@ export * from './teams/service.ts';
 export * from './tenants/service.ts';
 export * from './tenants/tenant-facts.ts';
 export * from './tenants/tenant-tokens.ts';
+export * from './transforms/index.ts';
 export * from './uploads/index.ts';
 export * from './webhooks/index.ts';

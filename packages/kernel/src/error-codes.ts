@@ -52,6 +52,8 @@ export const ERROR_CODES = {
   length_mismatch: entry('The number of bytes that arrived is not the number that was declared.'),
   checksum_mismatch: entry('The bytes that arrived do not match the checksum that was declared; send them again.'),
   unsupported_media_type: entry('This address does not read that content type.'),
+  image_unreadable: entry('The file is not a picture that can be read: it is damaged, or of another kind.'),
+  image_too_large: entry('The picture has more pixels or bytes than one may have, or takes too long to read.'),
   precondition_failed: entry(
     'The file is not, or no longer, the one that the conditions of the request name; ask for it anew.',
   ),

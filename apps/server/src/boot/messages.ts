@@ -40,13 +40,26 @@ export function announceReady({ url, publicUrl, config, local, isUnclaimed }: Re
     '  Upload something:',
     `    ${uploadLine(local, config)}`,
     '',
+    '  Upload a picture, photo.jpg, and see it small at the second address:',
+    `    ${pictureLine(local, config)}`,
+    `    ${publicUrl}/t/${local.projectId}/w_400,f_webp/photo.jpg`,
+    '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function uploadLine({ url, apiKey }: LocalJson, config: ServerConfig): string {
+function uploadLine(local: LocalJson, config: ServerConfig): string {
+  const address = `${local.url}/api/v1/files?path=hello.txt`;
+  return `echo 'Hello, Carcosa' | curl --data-binary @- -H 'Content-Type: text/plain' -H "x-api-key: ${shownKey(local, config)}" '${address}'`;
+}
+
+function pictureLine(local: LocalJson, config: ServerConfig): string {
+  const address = `${local.url}/api/v1/files?path=photo.jpg&visibility=public`;
+  return `curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' -H "x-api-key: ${shownKey(local, config)}" '${address}'`;
+}
+
+function shownKey({ apiKey }: LocalJson, config: ServerConfig): string {
   // On a terminal the key of the local default project may be seen; output that is kept somewhere gets a way to the key instead.
   const showsKey = process.stdout.isTTY && config.databaseUrl === undefined;
-  const key = showsKey ? apiKey : `$(sed -n 's/.*"apiKey": "\\(.*\\)".*/\\1/p' '${config.dataDir}/local.json')`;
-  return `echo 'Hello, Carcosa' | curl --data-binary @- -H 'Content-Type: text/plain' -H "x-api-key: ${key}" '${url}/api/v1/files?path=hello.txt'`;
+  return showsKey ? apiKey : `$(sed -n 's/.*"apiKey": "\\(.*\\)".*/\\1/p' '${config.dataDir}/local.json')`;
 }

@@ -35,6 +35,8 @@ export const ERROR_STATUS = {
   length_mismatch: 400,
   checksum_mismatch: 422,
   unsupported_media_type: 415,
+  image_unreadable: 422,
+  image_too_large: 413,
   precondition_failed: 412,
   range_not_satisfiable: 416,
   signature_invalid: 403,

@@ -43,6 +43,8 @@ declare module 'fastify' {
     serverAdmin?: true;
     /** Open to everyone: `request.actor` is not set. */
     public?: true;
+    /** With `public`: `request.actor` is set nevertheless where somebody says who they are, and null otherwise. */
+    knowsActor?: true;
     /** The tier that requests count in; false: they are not limited. Absent: decided by permission and method, see plugins/rate-limit.ts. */
     limit?: LimitTier | false;
     /** A POST that creates and reads JSON: honours `Idempotency-Key`. Streamed bodies ask the service themselves. */

@@ -7,6 +7,7 @@ export interface ServedFileRow {
   id: FileId;
   key: string;
   projectId: ProjectId;
+  path: string;
   name: string;
   visibility: 'public' | 'private';
   version: number;
@@ -31,7 +32,7 @@ export interface ServedFileRow {
   tenantEgress: number | null;
 }
 
-const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.name, f.visibility, v.version, o.id as "objectId", o.bucket_id as "bucketId",
+const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.path, f.name, f.visibility, v.version, o.id as "objectId", o.bucket_id as "bucketId",
   o.storage_key as "storageKey", o.size, o.content_type as "contentType", o.declared_content_type as "declaredContentType",
   v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion",
   p.settings->'rateLimits' as "rateLimits", f.tenant_id as "tenantId", g.id as "organizationId",
@@ -79,4 +80,17 @@ export async function findFileKey(db: Queryable, id: FileId): Promise<FileAddres
     values: [id],
   });
   return rows[0] ?? null;
+}
+
+/** The key of the live file at that path of the project: of its own files where `tenantId` is "". Null when there is none. */
+export async function findKeyAt(
+  db: Queryable,
+  place: { projectId: ProjectId; tenantId: string; path: string },
+): Promise<string | null> {
+  const { rows } = await db.query<{ key: string }>({
+    name: 'find-key-at',
+    text: 'select key from files where project_id = $1 and path = $2 and tenant_id = $3 and deleted_at is null',
+    values: [place.projectId, place.path, place.tenantId],
+  });
+  return rows[0]?.key ?? null;
 }

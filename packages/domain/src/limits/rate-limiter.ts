@@ -1,5 +1,5 @@
 import { LIMIT_TIER_NAMES, LIMIT_TIERS, type LimitTier, type RateLimitOverrides } from '@carcosa/contracts';
-import type { ProjectId } from '@carcosa/kernel';
+import type { ObjectId, ProjectId } from '@carcosa/kernel';
 import type { Actor } from '../access/actor.ts';
 import { actorId } from '../access/actor.ts';
 import type { ProjectFacts } from '../projects/project-facts.ts';
@@ -72,6 +72,14 @@ export class RateLimiter {
   ): Limited | Promise<Limited> {
     const limit = this.#limitOf('public-download', overrides ?? undefined);
     return limit === null ? null : this.#take('public-download', `${projectId} ${address()}`, limit);
+  }
+
+  /**
+   * Counts a picture that has to be made of a file for somebody unknown: one client could ask for a million of them.
+   * @param overrides the project's own limits, which come with the file
+   */
+  takeVariant(objectId: ObjectId, overrides: RateLimitOverrides | null, address: string): Limited | Promise<Limited> {
+    return this.#take('expensive', `${objectId} ${address}`, this.#limitOf('expensive', overrides ?? undefined));
   }
 
   /** How many requests a window somebody known may make; null: any number. */

@@ -1,8 +1,16 @@
-import { findFileKey, findServedFile, type NewAuditEntry, type Queryable, recordAudit } from '@carcosa/database';
-import { CarcosaError, type Clock, isId, toIsoString } from '@carcosa/kernel';
+import { pathProblem } from '@carcosa/contracts';
+import {
+  findFileKey,
+  findKeyAt,
+  findServedFile,
+  type NewAuditEntry,
+  type Queryable,
+  recordAudit,
+} from '@carcosa/database';
+import { CarcosaError, type Clock, isCarcosaError, isId, toIsoString } from '@carcosa/kernel';
 import type { Access } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
-import { assertCovers } from '../access/grant.ts';
+import { assertCovers, covers, type Grant } from '../access/grant.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import { GroupCommit } from '../uploads/group-commit.ts';
 import { type ServedFile, ServedFileCache } from './served-file-cache.ts';
@@ -28,6 +36,17 @@ export interface FileAddress {
   readonly signature: string | undefined;
 }
 
+/** What an address by path says, each part as it stands there. */
+export interface PathAddress {
+  readonly projectId: string;
+  /** Absent: the project's own files, or those of the tenant that the actor is confined to. */
+  readonly tenantId: string | undefined;
+  readonly path: string;
+  readonly version: number | null;
+  readonly expires: string | undefined;
+  readonly signature: string | undefined;
+}
+
 /** What a signed address is wanted for. */
 export interface SignInput {
   /** Seconds, from 1 to 604,800. */
@@ -48,6 +67,8 @@ export interface OpenedFile {
 const KEY = /^[A-Za-z0-9]{1,64}$/;
 /** Most signed addresses that are recorded together. */
 const MAX_GROUP = 64;
+/** Most paths that are remembered. */
+const MAX_KEYS = 4096;
 /** Largest version, as PostgreSQL's integer. */
 const MAX_VERSION = 2 ** 31 - 1;
 
@@ -55,6 +76,8 @@ const MAX_VERSION = 2 ** 31 - 1;
 export class ServingService {
   readonly #options: ServingServiceOptions;
   readonly #cache: ServedFileCache;
+  /** Keys of files by where they lay when they were last asked for. */
+  readonly #keys = new Map<string, string>();
   readonly #signer: UrlSigner;
   readonly #records: GroupCommit<NewAuditEntry, void>;
 
@@ -88,6 +111,24 @@ export class ServingService {
   /** The file with that id, for who may read it in its project. @throws CarcosaError `not_found`, `forbidden` */
   async openAs(actor: Actor, id: string, version: number | null): Promise<OpenedFile> {
     return { file: (await this.#find(actor, id, version)).file, expiresIn: null };
+  }
+
+  /**
+   * The file at a path, for whoever may read it: everybody where it is public; otherwise who has its signed address, or may read
+   * files or transform them in its project. Whoever may not learns nothing of what is there.
+   * @throws CarcosaError `not_found`, `forbidden`, `signature_invalid`
+   */
+  async openAt(actor: Actor | null, place: PathAddress): Promise<OpenedFile> {
+    const { version, expires, signature } = place;
+    const grant = await this.#readingGrant(actor, place.projectId);
+    const refusal = signature === undefined ? grant.refusal : new CarcosaError('signature_invalid');
+    const file = await this.#at(place, place.tenantId ?? grant.grant?.tenantId ?? '');
+    if (!file) throw refusal;
+    if (signature !== undefined)
+      return this.#admit(file, { key: file.key, version, download: null, expires, signature });
+    const mayRead = grant.grant !== null && covers(grant.grant, file);
+    if (!mayRead && file.visibility !== 'public') throw refusal;
+    return { file, expiresIn: null };
   }
 
   /** Signs the address of a file, once it is recorded that it does. @throws CarcosaError `not_found`, `forbidden` */
@@ -127,6 +168,42 @@ export class ServingService {
     const left = Number(expires) * 1000 - this.#options.clock.now();
     if (!authentic || left <= 0) throw new CarcosaError('signature_invalid');
     return { file, expiresIn: Math.floor(left / 1000) };
+  }
+
+  /** What an actor may read in a project, and what to say where that is not enough. */
+  async #readingGrant(actor: Actor | null, projectId: string): Promise<{ grant: Grant | null; refusal: CarcosaError }> {
+    const none = { grant: null, refusal: new CarcosaError('not_found') };
+    if (!actor || !isId('project', projectId)) return none;
+    for (const permission of ['files:read', 'transforms:execute'] as const) {
+      try {
+        return { ...none, grant: await this.#options.access.authorize(actor, permission, projectId) };
+      } catch (error) {
+        if (!isCarcosaError(error, 'forbidden')) {
+          if (isCarcosaError(error, 'not_found')) return none;
+          throw error;
+        }
+        none.refusal = error;
+      }
+    }
+    return none;
+  }
+
+  /** What was found at a path before is looked at again: it may have gone elsewhere. */
+  async #at({ projectId, path, version }: PathAddress, tenantId: string): Promise<ServedFile | null> {
+    if (!isId('project', projectId) || pathProblem(path) !== null || (version ?? 1) > MAX_VERSION) return null;
+    const place = `${projectId}/${tenantId}/${path}`;
+    const isThere = (file: ServedFile | null): file is ServedFile =>
+      file?.path === path && file.projectId === projectId && file.tenantId === tenantId;
+    const known = this.#keys.get(place);
+    const remembered = known === undefined ? null : await this.#cache.get(known, version);
+    if (isThere(remembered)) return remembered;
+    this.#keys.delete(place);
+    const key = await findKeyAt(this.#options.db, { projectId, tenantId, path });
+    const file = key === null ? null : await this.#cache.get(key, version);
+    if (key === null || !isThere(file)) return null;
+    if (this.#keys.size >= MAX_KEYS) this.#keys.clear();
+    this.#keys.set(place, key);
+    return file;
   }
 
   async #find(actor: Actor, id: string, version: number | null): Promise<{ file: ServedFile; tenantId: string }> {

@@ -1,8 +1,8 @@
 import type { Permission } from '@carcosa/contracts';
 import type { Actor, Origin } from '@carcosa/domain';
-import { CarcosaError } from '@carcosa/kernel';
+import { CarcosaError, isCarcosaError } from '@carcosa/kernel';
 import type { FastifyContextConfig, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { type Authenticators, identify } from '../credentials.ts';
+import { type Authenticators, identify, tokenOf } from '../credentials.ts';
 import type { App } from '../types.ts';
 
 /** Whether the edge lets an actor pass to a route. @throws CarcosaError `forbidden` */
@@ -17,7 +17,10 @@ export function addAuthentication(app: App, authenticators: Authenticators): voi
   app.decorateRequest<unknown>('actor', null);
   app.addHook('onRoute', (route) => {
     const config = route.config ?? {};
-    if (config.public) return;
+    if (config.public) {
+      if (config.knowsActor) route.onRequest = [knowActor(authenticators), ...[route.onRequest ?? []].flat()];
+      return;
+    }
     const gate = gateOf(config);
     if (!gate)
       throw new Error(
@@ -54,6 +57,30 @@ function requireActor(authenticators: Authenticators, gate: Gate): onRequestHook
       return;
     }
     done();
+  };
+}
+
+/**
+ * On a route for everyone, notes who asks where that is said. A wrong key or token is refused; a cookie that cannot be used, which
+ * browsers send without being told to, counts as none.
+ */
+function knowActor(authenticators: Authenticators): onRequestHookHandler {
+  return (request, _reply, done) => {
+    const admit = (actor: Actor): void => {
+      request.actor = { ...actor, origin: originOf(request) };
+      done();
+    };
+    const refuse = (error: unknown): void => {
+      const isStranger = isCarcosaError(error, 'unauthenticated') || isCarcosaError(error, 'cross_site_request');
+      done(isStranger && tokenOf(request) === undefined ? undefined : (error as Error));
+    };
+    try {
+      const found = identify(authenticators, request);
+      if (found instanceof Promise) found.then(admit, refuse);
+      else admit(found);
+    } catch (error) {
+      refuse(error);
+    }
   };
 }
 

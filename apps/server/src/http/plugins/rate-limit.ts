@@ -1,5 +1,12 @@
 import type { LimitTier, Permission } from '@carcosa/contracts';
-import { type AddressBlocks, clientOf, type LimitDecision, type Limited, type RateLimiter } from '@carcosa/domain';
+import {
+  type Actor,
+  type AddressBlocks,
+  clientOf,
+  type LimitDecision,
+  type Limited,
+  type RateLimiter,
+} from '@carcosa/domain';
 import { CarcosaError, type Clock } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import type { App } from '../types.ts';
@@ -101,6 +108,19 @@ export function countStranger(
 export function countDownload(request: FastifyRequest, reply: FastifyReply, limited: Limited): void {
   noteLimit(request, reply, limited);
   if (limited?.allowed === false) throw rateLimited(limited, 'public-download');
+}
+
+/** Counts a picture that is asked for by its address. @throws CarcosaError (or rejects with it) `rate_limited` */
+export async function countTransform(
+  { limiter }: Pick<RateLimitParts, 'limiter'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const actor = request.actor as Actor | null;
+  const found = actor ? limiter.takeActor(actor, 'transform') : limiter.takeAddress(clientOf(request.ip), 'transform');
+  const limited = await found;
+  noteLimit(request, reply, limited);
+  if (limited?.allowed === false) throw rateLimited(limited, 'transform');
 }
 
 /** The headers as names and values in turn, for answers that are written all at once. */

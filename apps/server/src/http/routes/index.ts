@@ -23,6 +23,7 @@ import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
 import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
+import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
 import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
@@ -50,6 +51,7 @@ const ROUTES: Routes[] = [
   simpleUploadRoutes,
   fileRoutes,
   serveRoutes,
+  transformRoutes,
   uploadRoutes,
   tusRoutes,
   auditLogRoutes,

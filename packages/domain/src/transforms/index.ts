@@ -1,0 +1,2 @@
+export * from './transform-service.ts';
+export { type VariantBody, VariantCache, type VariantCacheOptions } from './variant-cache.ts';

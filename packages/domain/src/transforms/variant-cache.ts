@@ -1,0 +1,228 @@
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CarcosaError, type Clock, type Logger } from '@carcosa/kernel';
+
+export interface VariantCacheOptions {
+  /** Absolute; made where it is missing. Nothing else may lie in it, and one process alone uses it. */
+  readonly directory: string;
+  /** Bytes on disk, at most. */
+  readonly maxBytes: number;
+  /** Bytes in memory, at most. */
+  readonly maxMemoryBytes?: number;
+  readonly maxEntries?: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A result: small ones as they are, large ones as a file that the reader closes. */
+export type VariantBody =
+  | { readonly size: number; readonly bytes: Buffer }
+  | { readonly size: number; readonly open: () => Promise<import('node:fs/promises').FileHandle> };
+
+export interface VariantCacheStatistics {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly memoryBytes: number;
+}
+
+const MIB = 1024 * 1024;
+/** Larger results are never held in memory. */
+const MAX_IN_MEMORY = MIB;
+/** What a file takes on disk is a multiple of this. */
+const BLOCK = 4096;
+/** A name is made of this and says nothing of the file. */
+const NAME = /^[0-9a-f]{64}$/;
+const UNFINISHED = 'unfinished';
+
+const onDisk = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;
+
+/**
+ * Keeps results on disk, and the hot ones in memory, both within a number of bytes: what was not asked for longest goes first. A
+ * file has its name only when all of it is on stable storage, so that after a crash whatever has a name is whole.
+ */
+export class VariantCache {
+  readonly #options: VariantCacheOptions;
+  readonly #maxEntries: number;
+  readonly #maxMemory: number;
+  /** Size by name, in the order of use. */
+  readonly #sizes = new Map<string, number>();
+  readonly #memory = new Map<string, Buffer>();
+  #bytes = 0;
+  #memoryBytes = 0;
+  #made = 0;
+  #ready: Promise<void> | undefined;
+
+  constructor(options: VariantCacheOptions) {
+    this.#options = options;
+    this.#maxEntries = options.maxEntries ?? 100_000;
+    this.#maxMemory = options.maxMemoryBytes ?? 16 * MIB;
+  }
+
+  get statistics(): VariantCacheStatistics {
+    return { entries: this.#sizes.size, bytes: this.#bytes, memoryBytes: this.#memoryBytes };
+  }
+
+  /** At once where it is in memory; null when it is not kept. */
+  get(name: string): VariantBody | Promise<VariantBody | null> {
+    const bytes = this.#memory.get(name);
+    if (!bytes) return this.#read(name);
+    this.#memory.delete(name);
+    this.#memory.set(name, bytes);
+    this.#touch(name);
+    return { size: bytes.length, bytes };
+  }
+
+  /** The path of a new file, to be given to {@link keep} or {@link drop}. */
+  async place(): Promise<string> {
+    await this.#load();
+    this.#made += 1;
+    return join(this.#options.directory, UNFINISHED, `${process.pid}-${this.#made}`);
+  }
+
+  /** Removes what may lie at a place. */
+  async drop(place: string): Promise<void> {
+    await rm(place, { force: true });
+  }
+
+  /** Takes the file at a place over as a result. @throws CarcosaError `storage_full` */
+  async keep(place: string, name: string): Promise<VariantBody> {
+    try {
+      const handle = await open(place, 'r+');
+      let size: number;
+      try {
+        await handle.datasync();
+        size = (await handle.stat()).size;
+      } finally {
+        await handle.close();
+      }
+      await mkdir(this.#folder(name), { recursive: true });
+      await rename(place, this.#file(name));
+      this.#add(name, size);
+      const body = await this.#body(name, size);
+      await this.#evict();
+      return body;
+    } catch (error) {
+      await this.drop(place).catch(() => {});
+      throw diskError(error);
+    }
+  }
+
+  /** Removes results; of what is not kept nothing happens. */
+  async remove(name: string): Promise<void> {
+    this.#forget(name);
+    await rm(this.#file(name), { force: true });
+  }
+
+  async #read(name: string): Promise<VariantBody | null> {
+    await this.#load();
+    const size = this.#sizes.get(name);
+    if (size === undefined) return null;
+    this.#touch(name);
+    try {
+      const body = await this.#body(name, size);
+      const now = this.#options.clock.now() / 1000;
+      // The order of use outlives a restart.
+      utimes(this.#file(name), now, now).catch(() => {});
+      return body;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(error);
+      this.#forget(name);
+      return null;
+    }
+  }
+
+  async #body(name: string, size: number): Promise<VariantBody> {
+    const file = this.#file(name);
+    if (size > MAX_IN_MEMORY) return { size, open: () => open(file, 'r') };
+    const bytes = await readFile(file);
+    this.#memoryBytes += bytes.length - (this.#memory.get(name)?.length ?? 0);
+    this.#memory.delete(name);
+    this.#memory.set(name, bytes);
+    for (const [oldest, each] of this.#memory) {
+      if (this.#memoryBytes <= this.#maxMemory) break;
+      this.#memory.delete(oldest);
+      this.#memoryBytes -= each.length;
+    }
+    return { size: bytes.length, bytes };
+  }
+
+  #add(name: string, size: number): void {
+    this.#forget(name);
+    this.#sizes.set(name, size);
+    this.#bytes += onDisk(size);
+  }
+
+  #touch(name: string): void {
+    const size = this.#sizes.get(name);
+    if (size === undefined) return;
+    this.#sizes.delete(name);
+    this.#sizes.set(name, size);
+  }
+
+  #forget(name: string): void {
+    const size = this.#sizes.get(name);
+    if (size !== undefined) this.#bytes -= onDisk(size);
+    this.#sizes.delete(name);
+    this.#memoryBytes -= this.#memory.get(name)?.length ?? 0;
+    this.#memory.delete(name);
+  }
+
+  async #evict(): Promise<void> {
+    const { maxBytes } = this.#options;
+    for (const name of [...this.#oldest(maxBytes)]) await this.remove(name);
+  }
+
+  /** Those that have to go, but never the last one. */
+  *#oldest(maxBytes: number): Generator<string> {
+    let [bytes, entries] = [this.#bytes, this.#sizes.size];
+    for (const [name, size] of this.#sizes) {
+      if ((bytes <= maxBytes && entries <= this.#maxEntries) || entries === 1) return;
+      bytes -= onDisk(size);
+      entries -= 1;
+      yield name;
+    }
+  }
+
+  #folder(name: string): string {
+    return join(this.#options.directory, name.slice(0, 2));
+  }
+
+  #file(name: string): string {
+    return join(this.#folder(name), name);
+  }
+
+  /** Once, when it is first needed: a start does not wait for it. */
+  #load(): Promise<void> {
+    this.#ready ??= this.#scan().catch((error: unknown) => {
+      this.#ready = undefined;
+      throw diskError(error);
+    });
+    return this.#ready;
+  }
+
+  async #scan(): Promise<void> {
+    const { directory, logger } = this.#options;
+    const unfinished = join(directory, UNFINISHED);
+    await rm(unfinished, { recursive: true, force: true });
+    await mkdir(unfinished, { recursive: true });
+    const found: { name: string; size: number; used: number }[] = [];
+    for (const folder of await readdir(directory)) {
+      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+      for (const name of await readdir(join(directory, folder))) {
+        if (!NAME.test(name)) continue;
+        const { size, mtimeMs } = await stat(join(directory, folder, name));
+        found.push({ name, size, used: mtimeMs });
+      }
+    }
+    found.sort((one, other) => one.used - other.used);
+    for (const { name, size } of found) this.#add(name, size);
+    await this.#evict();
+    logger.debug({ entries: this.#sizes.size, bytes: this.#bytes }, 'found the results of earlier transforms');
+  }
+}
+
+function diskError(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new CarcosaError('storage_full', { cause: error });
+  return error;
+}
