@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectData } from '../support/api.ts';
+import { until } from '../support/clock.ts';
 import { put, type Served, serve } from '../support/files.ts';
 import { register } from '../support/people.ts';
 import { type Server, startServer } from '../support/server.ts';
@@ -107,6 +108,28 @@ describe('a picture by its address', () => {
       expect(status).toBe(200);
       expect(bytes.equals((answers[0] as Served).bytes)).toBe(true);
     }
+  });
+
+  it('comes whole when it is large', async () => {
+    const address = short('w_1200,enlarge,f_png');
+    const answers = [await get(address), await get(address), await get(address, {}, 'HEAD')];
+    const expected = await sharp(photo).resize(1200).png().toBuffer();
+    expect(expected.length).toBeGreaterThan(1024 * 1024);
+    for (const { bytes } of answers.slice(0, 2)) expect(bytes.equals(expected)).toBe(true);
+    expect(answers[2]?.headers.get('content-length')).toBe(String(expected.length));
+  });
+
+  it('leaves no process behind when the server is killed', async () => {
+    await get(short('w_66'));
+    const children = (await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')).trim().split(' ');
+    const commands = await Promise.all(children.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8')));
+    const workers = children.filter((_pid, at) => commands[at]?.includes('image-worker'));
+    expect(workers.length).toBeGreaterThan(0);
+    await server.restart({ signal: 'SIGKILL' });
+    const isGone = async (pid: string): Promise<boolean> =>
+      !(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('image-worker');
+    await until(async () => (await Promise.all(workers.map(isGone))).every(Boolean));
+    expect((await get(short('w_67'))).status).toBe(200);
   });
 
   it('is there still after a restart', async () => {

@@ -16,8 +16,8 @@ process.on('message', (request: ImageRequest) => {
     .then((reply) => process.send?.(reply));
 });
 
-// The server is gone: nobody waits for what is under way.
-process.on('disconnect', () => process.exit(0));
+// The server is gone: nobody waits for what is under way, which an exit in order would wait for.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // A signal to the whole group, such as that of a terminal, is for the server: it ends us when it has finished.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
