@@ -25,6 +25,7 @@ const ORDER = [
   'list-1m',
   'auth-overhead',
   'limiter',
+  'webhooks',
   'memory',
   'start',
 ];

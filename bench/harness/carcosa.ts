@@ -31,7 +31,7 @@ export class Carcosa {
   }
 
   /** Starts it on an empty data directory, or on the one that an earlier start left (`keepData`); a second one beside it needs a `name`. */
-  static async start(bench: Bench, options: { keepData?: boolean; name?: string } = {}): Promise<Carcosa> {
+  static async start(bench: Bench, options: StartOptions = {}): Promise<Carcosa> {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run \`npm run build\` first`);
     const dataDirectory = join(bench.workspace.root, options.name ?? 'carcosa');
     if (!options.keepData) rmSync(dataDirectory, { recursive: true, force: true });
@@ -41,7 +41,7 @@ export class Carcosa {
       program: process.execPath,
       // As `npm start` runs it.
       args: [...nodeFlags(), MAIN],
-      env: { PORT: String(port), HOST: '127.0.0.1', CARCOSA_DATA_DIR: dataDirectory },
+      env: { PORT: String(port), HOST: '127.0.0.1', CARCOSA_DATA_DIR: dataDirectory, ...options.env },
       port,
       logFile: bench.workspace.logFile(options.name ?? 'carcosa'),
       readyPath: '/ready',
@@ -83,6 +83,12 @@ export class Carcosa {
     await this.call('POST', '/api/v1/uploads/collect', 200);
   }
 }
+
+export type StartOptions = {
+  readonly keepData?: boolean;
+  readonly name?: string;
+  readonly env?: Readonly<Record<string, string>>;
+};
 
 export type CallOptions = { readonly json?: unknown; readonly headers?: Readonly<Record<string, string>> };
 

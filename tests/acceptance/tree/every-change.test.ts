@@ -185,6 +185,20 @@ it('is recorded, whichever route makes it', async () => {
   });
   await change('DELETE /tus/{id}', key, [await tusUpload()], { headers: { 'tus-resumable': '1.0.0' } });
 
+  const hook = await change(
+    'POST /webhooks',
+    key,
+    [],
+    json({ url: 'https://receiver.invalid/hook', events: ['webhook.*'] }),
+  );
+  await change('PATCH /webhooks/{id}', key, [hook.id], json({ description: 'Renamed' }));
+  await change('POST /webhooks/{id}/rotate-secret', key, [hook.id], json({}));
+  const delivery = await change<{ id: string; eventId: string }>('POST /webhooks/{id}/test', key, [hook.id]);
+  await change('POST /webhooks/{id}/deliveries/{deliveryId}/replay', key, [hook.id, delivery.id]);
+  await change('POST /webhooks/{id}/replay', key, [hook.id], json({ from: '2026-01-01T00:00:00.000Z' }));
+  await change('POST /events/{id}/replay', key, [delivery.eventId], json({ webhookId: hook.id }));
+  await change('DELETE /webhooks/{id}', key, [hook.id]);
+
   await change('PATCH /auth/me', member.accessToken, [], json({ name: 'Cassilda' }));
   const email = newEmail();
   await change('POST /auth/register', null, [], json({ email, password: PASSWORD, name: 'Uoht' }));

@@ -14,6 +14,8 @@ export interface WebhookWorldOptions {
   clock?: Clock;
   env?: Record<string, string>;
   webhookTimeoutMs?: number;
+  /** Whether nodes of this process send; default true. */
+  sends?: boolean;
 }
 
 /** A node that sends webhooks, by a clock that stands still until it is moved. */
@@ -75,7 +77,7 @@ export class WebhookWorld {
       clock,
       webhookTimeoutMs,
     });
-    node.carcosa.webhookWorker.start();
+    if (this.#options.sends !== false) node.carcosa.webhookWorker.start();
     this.nodes.push(node);
     return node;
   }
@@ -131,8 +133,8 @@ export class WebhookWorld {
     return (await this.api<DeliveryDetail>('GET', `/webhooks/${id}/deliveries/${last.id}`)).history;
   }
 
-  /** Events of as many changes of things that are named so; without anything that uploads do. */
-  async happen(resources: readonly string[], db: Queryable = this.db): Promise<void> {
+  /** Events of as many changes of things that are named so; without anything that uploads do. Their numbers go on from `first`. */
+  async happen(resources: readonly string[], db: Queryable = this.db, first = 0): Promise<void> {
     await recordAudit(
       db,
       resources.map((id, index) =>
@@ -140,7 +142,7 @@ export class WebhookWorld {
           SYSTEM,
           {
             ...{ action: 'file.trash', resource: { type: 'file', id }, place: { projectId: this.projectId } },
-            after: { path: id, index },
+            after: { path: id, index: first + index },
           },
           this.clock,
         ),

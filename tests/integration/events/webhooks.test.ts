@@ -89,7 +89,7 @@ describe.each(databaseKinds())('webhooks, on %s', (kind) => {
   });
 
   it('wait as long as Retry-After says', async () => {
-    const { id } = await open(status(503, { 'retry-after': '3600' }));
+    const { id } = await open(status(503, { 'retry-after': '3600' }), { events: ['file.trashed'] });
     await world.happen(['file_later']);
     await taken(1);
     const paused = await until(async () => {
@@ -108,7 +108,7 @@ describe.each(databaseKinds())('webhooks, on %s', (kind) => {
   });
 
   it('are switched off by 410, and after five days of failure, with an event that says so', async () => {
-    const gone = await open(status(410));
+    const gone = await open(status(410), { events: ['file.trashed'] });
     await world.happen(['file_gone', 'file_more']);
     await until(async () => !(await world.health(gone.id)).enabled);
     expect(await world.health(gone.id)).toMatchObject({
@@ -150,7 +150,7 @@ describe.each(databaseKinds())('webhooks, on %s', (kind) => {
   it('are signed by both secrets after a rotation, until the former one ends', async () => {
     // Their library compares with the time of this machine.
     world.clock.advance(Math.floor(now()) - world.clock.now());
-    const { id, secret: former } = await open();
+    const { id, secret: former } = await open(undefined, { events: ['file.trashed'] });
     const { secret } = await world.api<{ secret: string }>('POST', `/webhooks/${id}/rotate-secret`, {
       overlapSeconds: 60,
     });

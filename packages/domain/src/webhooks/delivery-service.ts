@@ -28,7 +28,7 @@ import { decodeCursor, encodeCursor } from '../files/cursor.ts';
 import type { Sealer } from '../secrets/sealer.ts';
 import { attemptOf, WebhookHealth } from './outcome.ts';
 import type { WebhookSender } from './sender.ts';
-import { openSecrets } from './webhook-secrets.ts';
+import { openSecrets, signingSecrets } from './webhook-secrets.ts';
 import type { WebhookService } from './webhook-service.ts';
 import { deliveryView } from './webhook-view.ts';
 
@@ -78,7 +78,7 @@ export class DeliveryService {
   async test(actor: Actor, webhookId: string): Promise<DeliveryDetail> {
     const webhook = await this.#parts.webhooks.find(actor, webhookId);
     const { db, transaction, clock, random, sealer, sender, publicUrl } = this.#parts;
-    const secrets = await openSecrets(sealer, webhook, clock.now());
+    const secrets = signingSecrets(await openSecrets(sealer, webhook), clock.now());
     const id = await transaction(async (tx) => {
       await this.#record(tx, actor, webhook, 'webhook.test');
       const by = { type: actor.type, id: actorId(actor) };

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type DueDelivery,
@@ -13,7 +14,7 @@ import type { Sealer } from '../secrets/sealer.ts';
 import { GroupCommit } from '../uploads/group-commit.ts';
 import { attemptOf, WebhookHealth } from './outcome.ts';
 import type { WebhookSender } from './sender.ts';
-import { openSecrets } from './webhook-secrets.ts';
+import { type OpenedSecrets, openSecrets, signingSecrets } from './webhook-secrets.ts';
 
 /** Requests to one webhook that are under way at once. */
 export const LANE_CONCURRENCY = 16;
@@ -21,6 +22,8 @@ export const LANE_CONCURRENCY = 16;
 const BATCH = 128;
 /** Attempts that one statement records. */
 const RECORD_BATCH = 128;
+/** Deliveries that are being sent, or were and are not recorded yet. */
+const MAX_IN_FLIGHT = 256;
 
 export interface LaneParts {
   db: Queryable;
@@ -48,8 +51,10 @@ export class WebhookLane {
   /** Attempts that end while others are being recorded share the next statement. */
   readonly #records: GroupCommit<NewAttempt, undefined>;
   #row: WebhookRow;
-  #secrets: string[] = [];
+  #secrets: OpenedSecrets | undefined;
   #isEnding = false;
+  #sending = 0;
+  #changed: () => void = () => {};
   #nextSend = 0;
   /** Whether something may be due that was not seen yet. */
   #mayHaveMore = true;
@@ -58,6 +63,7 @@ export class WebhookLane {
     this.#parts = parts;
     this.#row = row;
     this.#health = new WebhookHealth(row);
+    setMaxListeners(2 * LANE_CONCURRENCY, this.#stop.signal);
     const run = async (attempts: NewAttempt[]): Promise<undefined[]> => {
       await recordAttempts(parts.db, row.id, attempts, this.#health.row);
       return attempts.map(() => undefined);
@@ -82,9 +88,9 @@ export class WebhookLane {
 
   /** Takes over what was changed: address, secrets, limits. */
   async refresh(row: WebhookRow): Promise<void> {
-    const isChanged = row.updatedAt.getTime() !== this.#row.updatedAt.getTime() || row.formerSecret !== null;
+    const isChanged = row.updatedAt.getTime() !== this.#row.updatedAt.getTime();
     this.#row = row;
-    if (isChanged) this.#secrets = await openSecrets(this.#parts.sealer, row, this.#parts.clock.now());
+    if (isChanged) this.#secrets = await openSecrets(this.#parts.sealer, row);
   }
 
   /** Begins nothing more. */
@@ -100,9 +106,9 @@ export class WebhookLane {
 
   /** Resolves when nothing is due any more, or it was ended. */
   async run(): Promise<void> {
-    const { db, instance, sealer, clock } = this.#parts;
+    const { db, instance, sealer } = this.#parts;
     try {
-      this.#secrets = await openSecrets(sealer, this.#row, clock.now());
+      this.#secrets = await openSecrets(sealer, this.#row);
       await this.#sendAll();
     } catch (error) {
       this.#isEnding = true;
@@ -116,13 +122,13 @@ export class WebhookLane {
   async #sendAll(): Promise<void> {
     while (!this.#isEnding) {
       if (this.#health.isPaused(this.#parts.clock.now())) return;
-      if (this.#inFlight.size >= (this.#health.isDoubtful ? 1 : LANE_CONCURRENCY)) {
-        await this.#oneDone();
+      if (this.#isBusy) {
+        await this.#change();
         continue;
       }
       const next = this.#queue.shift() ?? (await this.#findMore());
       if (next) await this.#begin(next);
-      else if (this.#inFlight.size > 0) await this.#oneDone();
+      else if (this.#inFlight.size > 0) await this.#change();
       else if (!this.#mayHaveMore) return;
     }
   }
@@ -144,7 +150,10 @@ export class WebhookLane {
   async #begin(delivery: DueDelivery): Promise<void> {
     await this.#keepRate();
     if (this.#isEnding) return;
-    const sent = this.#send(delivery).finally(() => this.#inFlight.delete(delivery.id));
+    const sent = this.#send(delivery).finally(() => {
+      this.#inFlight.delete(delivery.id);
+      this.#changed();
+    });
     this.#inFlight.set(delivery.id, sent);
   }
 
@@ -159,11 +168,16 @@ export class WebhookLane {
   }
 
   async #send(delivery: DueDelivery): Promise<void> {
-    const { sender, random, logger, disable } = this.#parts;
+    const { sender, random, logger, disable, clock } = this.#parts;
     const { url } = this.#row;
-    const request = { url, secrets: this.#secrets, id: delivery.eventId, body: delivery.body };
+    const secrets = this.#secrets ? signingSecrets(this.#secrets, clock.now()) : [];
+    const request = { url, secrets, id: delivery.eventId, body: delivery.body };
     try {
-      const answer = await sender.send({ ...request, signal: this.#stop.signal });
+      this.#sending += 1;
+      const answer = await sender.send({ ...request, signal: this.#stop.signal }).finally(() => {
+        this.#sending -= 1;
+        this.#changed();
+      });
       const reason = this.#health.count(answer);
       await this.#records.submit(attemptOf(delivery, url, answer, random));
       // What waited for this one may be due now.
@@ -179,7 +193,16 @@ export class WebhookLane {
     }
   }
 
-  async #oneDone(): Promise<void> {
-    await Promise.race(this.#inFlight.values());
+  /** While attempts are recorded, others are sent; but nothing goes out before it is known how a doubtful receiver did. */
+  get #isBusy(): boolean {
+    if (this.#health.isDoubtful) return this.#inFlight.size > 0;
+    return this.#sending >= LANE_CONCURRENCY || this.#inFlight.size >= MAX_IN_FLIGHT;
+  }
+
+  /** Resolves when a request has been answered or recorded. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#changed = resolve;
+    });
   }
 }

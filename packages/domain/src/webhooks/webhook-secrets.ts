@@ -6,11 +6,22 @@ import type { Sealer } from '../secrets/sealer.ts';
 export const secretOwner = (id: WebhookId) => ({ kind: 'webhook', id });
 export const formerSecretOwner = (id: WebhookId) => ({ kind: 'former webhook', id });
 
-/** The secrets that sign now, the newest first. @throws CarcosaError as {@link Sealer.open} */
-export async function openSecrets(sealer: Sealer, row: WebhookRow, now: number): Promise<string[]> {
-  const secrets = [await sealer.open(row.secret, secretOwner(row.id))];
+/** In clear. */
+export interface OpenedSecrets {
+  present: string;
+  former: { secret: string; until: number } | null;
+}
+
+/** @throws CarcosaError as {@link Sealer.open} */
+export async function openSecrets(sealer: Sealer, row: WebhookRow): Promise<OpenedSecrets> {
   const { formerSecret, formerSecretUntil } = row;
-  if (formerSecret && formerSecretUntil && formerSecretUntil.getTime() > now)
-    secrets.push(await sealer.open(formerSecret, formerSecretOwner(row.id)));
-  return secrets;
+  const present = await sealer.open(row.secret, secretOwner(row.id));
+  if (!formerSecret || !formerSecretUntil) return { present, former: null };
+  const secret = await sealer.open(formerSecret, formerSecretOwner(row.id));
+  return { present, former: { secret, until: formerSecretUntil.getTime() } };
+}
+
+/** Those that sign now, the newest first. */
+export function signingSecrets({ present, former }: OpenedSecrets, now: number): string[] {
+  return former && former.until > now ? [present, former.secret] : [present];
 }

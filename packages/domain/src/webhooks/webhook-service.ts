@@ -19,6 +19,7 @@ import {
   rotateWebhookSecret,
   updateWebhook,
   type WebhookRow,
+  wakeWebhooks,
 } from '@carcosa/database';
 import {
   CarcosaError,
@@ -113,6 +114,7 @@ export class WebhookService {
       if (!after) throw new CarcosaError('not_found');
       const changed = changedFields(settable(before), settable(after));
       await this.#record(tx, actor, after, { action: 'webhook.update', ...changed });
+      await wakeWebhooks(tx, before.id);
       return webhookView(after, now);
     });
   }
@@ -141,6 +143,7 @@ export class WebhookService {
         formerSecretUntil: overlapSeconds === 0 ? null : new Date(now + overlapSeconds * 1000),
       });
       await this.#record(tx, actor, before, { action: 'webhook.rotate-secret', after: { overlapSeconds } });
+      await wakeWebhooks(tx, before.id);
       return before;
     });
     return { ...webhookView({ ...row, updatedAt: new Date(now) }, now), secret };

@@ -50,7 +50,12 @@ export class WebhookWorker {
 
   start(): void {
     const { notifications, pollMs = POLL_MS } = this.#parts;
-    this.#ends.push(notifications.subscribe(WEBHOOKS_CHANNEL, () => this.wake()));
+    this.#ends.push(
+      notifications.subscribe(WEBHOOKS_CHANNEL, ({ changed }) => {
+        if (changed !== undefined) void this.#renew();
+        this.wake();
+      }),
+    );
     const poll = setInterval(() => this.wake(), pollMs).unref();
     const renewal = setInterval(() => void this.#renew(), RENEW_MS).unref();
     this.#ends.push(
@@ -88,8 +93,12 @@ export class WebhookWorker {
     try {
       while (this.#isWoken && !this.#isClosed) {
         this.#isWoken = false;
-        while (await this.#fanOut());
-        await this.#takeLanes();
+        // Sending begins with the first events, not when all that wait are deliveries.
+        for (let hasMore = true; hasMore; ) {
+          hasMore = await this.#fanOut();
+          for (const lane of this.#lanes.values()) lane.wake();
+          await this.#takeLanes();
+        }
       }
     } catch (error) {
       // The next look tries again.

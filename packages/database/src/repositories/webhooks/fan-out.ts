@@ -31,7 +31,8 @@ with taken as (
   insert into webhook_deliveries (id, webhook_id, event_position, order_key, state, next_at, created_at)
   select carcosa_id('dlv', $2), m.* from (
     select w.id, e.position, ${ORDER_KEY} as order_key, 'pending', greatest($2::timestamptz, (
-      select max(d.next_at) from webhook_deliveries d where d.webhook_id = w.id and d.order_key = ${ORDER_KEY} and d.state = 'pending'
+      select d.next_at from webhook_deliveries d where d.webhook_id = w.id and d.order_key = ${ORDER_KEY} and d.state = 'pending'
+      order by d.position desc limit 1
     )), $2::timestamptz
     from taken t join events e on e.position = t.position
     join webhooks w on w.enabled and w.organization_id = e.organization_id and (w.project_id is null or w.project_id = e.project_id)

@@ -20,7 +20,7 @@ export async function takeLanes(
     text: `update webhooks w set lane_owner = $1, lane_until = now() + interval '${LANE_SECONDS} s' where w.id in (
        select c.id from webhooks c where c.enabled and (c.paused_until is null or c.paused_until <= $2)
          and (c.lane_until is null or c.lane_until < now())
-         and exists (select from webhook_deliveries d where d.webhook_id = c.id and d.state = 'pending' and d.next_at <= $2)
+         and (select true from webhook_deliveries d where d.webhook_id = c.id and d.state = 'pending' and d.next_at <= $2 limit 1)
        limit $3 for update skip locked)
      returning ${WEBHOOK_COLUMNS}`,
     values: [owner, new Date(now), max],
@@ -78,8 +78,8 @@ export async function findDue(db: Queryable, listing: DueListing): Promise<DueDe
     name: 'find-due-deliveries',
     text: `select ${dueColumns('$5')} from (
         select * from webhook_deliveries d where d.webhook_id = $1 and d.state = 'pending' and d.next_at <= $2 and d.id <> all($3::text[])
-          and not exists (select from webhook_deliveries b where b.webhook_id = $1 and b.order_key = d.order_key
-            and b.state = 'pending' and b.position < d.position)
+          and d.position = (select b.position from webhook_deliveries b where b.webhook_id = $1 and b.order_key = d.order_key
+            and b.state = 'pending' order by b.position limit 1)
         order by d.next_at, d.position limit $4
       ) d join events e on e.position = d.event_position order by d.next_at, d.position`,
     values: [listing.webhookId, new Date(listing.now), listing.except, listing.limit, listing.publicUrl],
@@ -136,7 +136,11 @@ export async function recordAttempts(
 
 const instant = (value: string) => `to_timestamp((${value})::float8 / 1000)`;
 
-// What waits for a delivery that is put off is put off with it, or each look for what is due would come by all of it.
+/** Most deliveries of one thing that are put off with the one that they wait for; the others are passed by. */
+const MAX_WAITING = 10_000;
+
+// Indexes are probed through arrays and limits: as plain joins, the planner, which knows little of a table that grows and shrinks so
+// quickly, reads all that is pending. What waits for a delivery that is put off is put off with it, or each look for what is due would come by all of it.
 const RECORD = `
 with n as (
   select * from jsonb_to_recordset($2::jsonb) as n("deliveryId" text, number int, at float8, "durationMs" int, url text,
@@ -149,12 +153,16 @@ with n as (
 ), settled as (
   update webhook_deliveries d set state = n.state, attempts = n.number, next_at = ${instant('n."nextAt"')},
     finished_at = case when n.state <> 'pending' then ${instant('n.at + n."durationMs"')} end
-  from n where d.id = n."deliveryId" and d.state = 'pending'
+  from n where d.id = any(array(select "deliveryId" from n)) and d.id = n."deliveryId" and d.finished_at is null
   returning d.order_key, d.position, d.state, d.next_at
 ), waiting as (
   update webhook_deliveries d set next_at = s.next_at from settled s
-  where s.state = 'pending' and d.webhook_id = $1 and d.order_key = s.order_key and d.state = 'pending' and d.position > s.position
-    and d.next_at < s.next_at
+  where s.state = 'pending' and d.position = any(array(
+      select b.position from settled p cross join lateral (
+        select position from webhook_deliveries b where b.webhook_id = $1 and b.order_key = p.order_key and b.state = 'pending'
+          and b.position > p.position order by b.position limit ${MAX_WAITING}
+      ) b where p.state = 'pending'))
+    and d.order_key = s.order_key and d.next_at < s.next_at
 )
 update webhooks w set consecutive_failures = (h->>'consecutiveFailures')::int, failing_since = ${instant(`h->>'failingSince'`)},
   last_success_at = ${instant(`h->>'lastSuccessAt'`)}, paused_until = ${instant(`h->>'pausedUntil'`)}

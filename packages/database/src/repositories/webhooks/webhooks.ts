@@ -151,7 +151,7 @@ export async function deleteWebhook(tx: Queryable, id: WebhookId): Promise<boole
   return rowCount === 1;
 }
 
-/** Wakes the workers of all nodes when the transaction commits. */
-export async function wakeWebhooks(tx: Queryable): Promise<void> {
-  await tx.query('select pg_notify($1, $2)', [WEBHOOKS_CHANNEL, '{}']);
+/** Wakes the workers of all nodes when the transaction commits; those that send to `changed` take over what it is now. */
+export async function wakeWebhooks(tx: Queryable, changed?: WebhookId): Promise<void> {
+  await tx.query('select pg_notify($1, $2)', [WEBHOOKS_CHANNEL, JSON.stringify({ changed })]);
 }
