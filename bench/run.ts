@@ -22,6 +22,7 @@ const ORDER = [
   'small-files',
   'download-1gib',
   'ranges-64k',
+  'transforms',
   'list-1m',
   'auth-overhead',
   'limiter',

@@ -88,9 +88,19 @@ describe('a picture by its address', () => {
     }
   });
 
-  it('is revalidated by ETag, and kept for ever only where the address names a version', async () => {
+  it('is asked for again at the bare address once the file has been replaced', async () => {
+    const options = { path: 'photos/replaced.jpg', visibility: 'public' } as const;
+    await put(server, photo, options);
+    await put(server, await noise(64, 64).jpeg().toBuffer(), options);
+    const bare = await get(short('w_32', options.path));
+    expect(bare.headers.get('cache-control')).toBe('public, max-age=0, must-revalidate');
+    const versioned = await get(`${short('w_32', options.path)}?v=2`);
+    expect(versioned.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+  });
+
+  it('is revalidated by ETag, and kept for ever', async () => {
     const first = await get(short('w_44'));
-    expect(first.headers.get('cache-control')).toBe('public, max-age=0, must-revalidate');
+    expect(first.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
     const again = await get(short('w_44'), { 'if-none-match': first.headers.get('etag') ?? '' });
     expect([again.status, again.bytes.length]).toEqual([304, 0]);
     expect(again.headers.get('etag')).toBe(first.headers.get('etag'));
@@ -196,7 +206,7 @@ describe('a private file', () => {
     );
     const answer = await get(`${short(steps, secret.path)}${new URL(signed.url).search}`);
     expect(answer.status).toBe(200);
-    expect(answer.headers.get('cache-control')).toBe('private, max-age=0, must-revalidate');
+    expect(answer.headers.get('cache-control')).toMatch(/^private, max-age=(600|5\d\d), immutable$/);
     const other = `${short(steps, 'photos/other.jpg')}${new URL(signed.url).search}`;
     expect((await get(other)).status).toBe(403);
   });

@@ -43,5 +43,6 @@ export function composeLimits(parts: LimitParts) {
     },
   });
   const rateLimits = new RateLimitService({ ...parts, limiter, blocks });
-  return { limiter, blocks, rateLimits, closeLimits: () => shared?.close() };
+  const checkRedis = shared && ((): Promise<void> => shared.check());
+  return { limiter, blocks, rateLimits, checkRedis, closeLimits: () => shared?.close() };
 }

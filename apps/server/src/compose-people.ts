@@ -38,7 +38,9 @@ export interface PeopleParts {
 export function composePeople(parts: PeopleParts) {
   const { database, publicUrl, settings, ...rest } = parts;
   const common = { ...rest, secret: Buffer.from(parts.secret) };
-  const linkMail = new LinkMail({ ...common, mailer: settings.mail ? new NodemailerMailer(settings.mail) : null });
+  const mailer = settings.mail ? new NodemailerMailer(settings.mail) : null;
+  const checkMail = mailer ? (): Promise<void> => mailer.check() : undefined;
+  const linkMail = new LinkMail({ ...common, mailer });
   const sessionCache = new SessionCache(common);
   const sessions = new SessionService({
     ...common,
@@ -70,5 +72,5 @@ export function composePeople(parts: PeopleParts) {
   const providerLogins = new ProviderLoginService({ people, sessions, providers, publicUrl });
   const twoFactor = new TwoFactorService(peopleParts);
   const passkeys = new PasskeyService(peopleParts);
-  return { linkMail, sessionCache, sessions, people, accounts, twoFactor, passkeys, providerLogins };
+  return { checkMail, linkMail, sessionCache, sessions, people, accounts, twoFactor, passkeys, providerLogins };
 }

@@ -46,5 +46,6 @@ export function composeUploads(parts: UploadParts) {
   const addresses = new PartAddresses({ ...parts, secret: Buffer.from(parts.secret) });
   const directUploads = new DirectUploadService({ ...parts, uploads, leases, completion, addresses });
   const uploadCollector = new UploadCollector(parts);
-  return { leases, uploads, directUploads, uploadCollector };
+  const groups = { uploads: uploads.groupSizes, completions: completion.groupSizes, 'small-files': wholes.groupSizes };
+  return { leases, uploads, directUploads, uploadCollector, uploadTally: completion.tally, groups };
 }

@@ -54,7 +54,10 @@ import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
-import { HealthService } from './health.ts';
+import { assertRoom, HealthService } from './health.ts';
+import { DownloadTally } from './http/serving/download-tally.ts';
+import { HttpMeter } from './metrics/http-meter.ts';
+import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
@@ -131,7 +134,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
   const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
   const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
-  const health = new HealthService({ db, stores });
 
   const apiKeys = new ApiKeyService(common);
   const projectFacts = new ProjectFactsCache(common);
@@ -157,6 +159,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, config, projects: projectFacts, notifications, onChange },
   });
   const { rateLimits } = limits;
+  const checks = {
+    disk: () => assertRoom(config.dataDir),
+    queue: () => queue.check(),
+    redis: limits.checkRedis,
+    mail: people.checkMail,
+  };
+  const health = new HealthService({ db, stores, checks });
   const buckets = new TeamBuckets();
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
@@ -216,6 +225,32 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
 
+  const httpMeter = new HttpMeter();
+  const downloads = new DownloadTally();
+  const metrics = new MetricsService({
+    ...{
+      version: rest.version,
+      dataDir: config.dataDir,
+      clock,
+      database,
+      queue,
+      health,
+      downloads,
+      refusals,
+      ...limits,
+    },
+    http: httpMeter,
+    uploads: uploadParts.uploadTally,
+    groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
+    caches: {
+      projects: projectFacts,
+      tenants: tenantFacts,
+      files: serving,
+      sessions: sessionCache,
+      'api-keys': apiKeys,
+    },
+  });
+
   const saveKeyUse = (): Promise<void> =>
     apiKeys.saveUse().catch((error: unknown) => logger.warn({ err: error }, 'could not save when keys were used'));
   const keyUse = setInterval(() => void saveKeyUse(), KEY_USE_MS).unref();
@@ -248,10 +283,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       transforms,
       quotaSettings,
       egress,
+      httpMeter,
+      downloads,
+      metrics,
     },
     /** Ends what holds connections and files. Requests must have ended before. */
     async close(): Promise<void> {
       clearInterval(keyUse);
+      metrics.close();
       await saveKeyUse();
       await webhookParts.webhookWorker.close();
       await refusals.close();

@@ -88,6 +88,11 @@ const SERVER_SHAPE = {
     .enum(LOG_LEVELS)
     .optional()
     .describe(`one of ${LOG_LEVELS.join(', ')}`),
+  CARCOSA_METRICS_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9._~+/-]{16,}=*$/)
+    .optional()
+    .describe('at least 16 characters of a bearer token, for example the output of "openssl rand -hex 32"'),
   CARCOSA_SENDFILE: z
     .enum(['off', 'x-accel-redirect', 'x-sendfile'])
     .default('off')
@@ -188,6 +193,8 @@ export interface ServerConfig {
   /** Private networks that webhooks may reach. */
   webhookNetworks: readonly string[];
   sendfile: SendfileSettings;
+  /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
+  metricsToken: string | undefined;
   people: PeopleSettings;
 }
 
@@ -220,6 +227,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     transformCacheBytes: variables.CARCOSA_TRANSFORM_CACHE_BYTES,
     webhookNetworks: readConfig(WEBHOOK_SHAPE, environment).CARCOSA_WEBHOOK_ALLOW_PRIVATE,
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
+    metricsToken: variables.CARCOSA_METRICS_TOKEN,
     people: readPeopleSettings(environment),
   };
 }

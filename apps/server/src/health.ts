@@ -1,6 +1,7 @@
 import { isDatabaseError, type Queryable, toDatabaseError } from '@carcosa/database';
 import type { StoreRegistry } from '@carcosa/domain';
 import { type BucketId, CarcosaError, isCarcosaError } from '@carcosa/kernel';
+import { diskOf } from './metrics/process-meter.ts';
 
 /** How long a component may take before it counts as down, in milliseconds. */
 const PATIENCE_MS = 3_000;
@@ -17,9 +18,37 @@ export interface ComponentHealth {
   error?: string;
 }
 
+/** Bytes below which the disk of the data directory counts as full. */
+const LEAST_DISK = 64 * 1024 * 1024;
+/** Components are asked no more often, in milliseconds: the route is open to everyone. Mail is a conversation with another server. */
+const FRESH_MS = { component: 1_000, mail: 60_000 };
+
 export interface Health {
+  /** Degraded when one fails without which files cannot be served: the database, the storage or the disk. */
   status: 'up' | 'degraded';
-  components: { database: ComponentHealth; storage: ComponentHealth };
+  components: Components;
+}
+
+interface Components {
+  database: ComponentHealth;
+  /** The bucket of the default project. */
+  storage: ComponentHealth;
+  /** The file system of the data directory. */
+  disk: ComponentHealth;
+  /** Jobs can be made; they wait in the database where not. */
+  queue: ComponentHealth;
+  /** Where it is configured. */
+  redis?: ComponentHealth;
+  /** Where it is configured. */
+  mail?: ComponentHealth;
+}
+
+/** How components are asked; each throws, or rejects, when it cannot be used. */
+export interface HealthChecks {
+  disk(): Promise<void>;
+  queue(): Promise<void>;
+  redis?: (() => Promise<void>) | undefined;
+  mail?: (() => Promise<void>) | undefined;
 }
 
 /** Whether this process serves, and how what it depends on does. */
@@ -31,9 +60,13 @@ export class HealthService {
   #answeredAt = Number.NEGATIVE_INFINITY;
   #asking: Promise<boolean> | null = null;
 
-  constructor(parts: { db: Queryable; stores: StoreRegistry }) {
+  readonly #checks: HealthChecks;
+  readonly #checked = new Map<keyof Components, { at: number; health: Promise<ComponentHealth> }>();
+
+  constructor(parts: { db: Queryable; stores: StoreRegistry; checks: HealthChecks }) {
     this.#db = parts.db;
     this.#stores = parts.stores;
+    this.#checks = parts.checks;
   }
 
   /** From the end of the start until the beginning of the stop. */
@@ -74,16 +107,38 @@ export class HealthService {
   }
 
   async check(): Promise<Health> {
-    const [database, storage] = await Promise.all([
-      timed(async () => {
-        await this.#db.query('select 1');
-      }),
-      timed(() => this.checkStorage()),
-    ]);
-    return {
-      status: database.status === 'up' && storage.status === 'up' ? 'up' : 'degraded',
-      components: { database, storage },
+    const { disk, queue, redis, mail } = this.#checks;
+    const askDatabase = async (): Promise<void> => {
+      await this.#db.query('select 1');
     };
+    const asked = await Promise.all([
+      this.#ask('database', askDatabase),
+      this.#ask('storage', () => this.checkStorage()),
+      this.#ask('disk', disk),
+      this.#ask('queue', queue),
+      redis && this.#ask('redis', redis),
+      mail && this.#ask('mail', mail, FRESH_MS.mail),
+    ]);
+    const [database, storage, onDisk, ofQueue, ofRedis, ofMail] = asked;
+    const isUp = [database, storage, onDisk].every(({ status }) => status === 'up');
+    return {
+      status: isUp ? 'up' : 'degraded',
+      components: {
+        ...{ database, storage, disk: onDisk, queue: ofQueue },
+        ...(ofRedis && { redis: ofRedis }),
+        ...(ofMail && { mail: ofMail }),
+      },
+    };
+  }
+
+  /** However many ask, a component is asked once within `freshMs`. */
+  #ask(name: keyof Components, check: () => Promise<void>, freshMs = FRESH_MS.component): Promise<ComponentHealth> {
+    const known = this.#checked.get(name);
+    const at = performance.now();
+    if (known && at - known.at < freshMs) return known.health;
+    const health = timed(check);
+    this.#checked.set(name, { at, health });
+    return health;
   }
 }
 
@@ -107,4 +162,10 @@ async function timed(check: () => Promise<void>, patience = PATIENCE_MS): Promis
 function codeOf(error: unknown): string {
   if (isDatabaseError(error)) return toDatabaseError(error).code;
   return isCarcosaError(error) ? error.code : 'internal_error';
+}
+
+/** @throws CarcosaError `storage_full` when there is hardly room for more */
+export async function assertRoom(directory: string): Promise<void> {
+  const { free } = await diskOf(directory);
+  if (free < LEAST_DISK) throw new CarcosaError('storage_full');
 }

@@ -7,7 +7,7 @@ import {
   type SharedLimitStore,
   slotLength,
 } from '@carcosa/domain';
-import type { Clock, Logger } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type Logger } from '@carcosa/kernel';
 import type { Redis } from 'ioredis';
 
 /** Milliseconds that a decision may take before the node decides alone, and for which Redis is then left in peace. */
@@ -94,6 +94,12 @@ export class RedisLimitStore implements SharedLimitStore {
 
   async reset(policy: LimitPolicy, caller: string): Promise<void> {
     await this.#redis?.del(keyOf(policy, caller));
+  }
+
+  /** Asks it for an answer. @throws CarcosaError `overloaded` when there is no connection, or the error of the driver */
+  async check(): Promise<void> {
+    if (this.#redis?.status !== 'ready') throw new CarcosaError('overloaded');
+    await this.#redis.ping();
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import type { Clock } from '@carcosa/kernel';
+import type { Clock, Lookups } from '@carcosa/kernel';
 
 export interface AnnouncedCacheOptions<Id extends string, Value> {
   clock: Clock;
@@ -12,6 +12,7 @@ export interface AnnouncedCacheOptions<Id extends string, Value> {
 
 /** Remembers what is asked on every request, and forgets it when any node announces that it has changed. */
 export class AnnouncedCache<Id extends string, Value> {
+  readonly lookups: Lookups = { hits: 0, misses: 0 };
   readonly #options: AnnouncedCacheOptions<Id, Value>;
   readonly #values = new Map<string, { value: Value; until: number }>();
   /** Rises with each change: what was read before is not remembered after it. */
@@ -24,7 +25,11 @@ export class AnnouncedCache<Id extends string, Value> {
   /** At once where it is remembered. */
   get(id: Id): Value | Promise<Value | null> {
     const remembered = this.#values.get(id);
-    if (remembered && remembered.until > this.#options.clock.now()) return remembered.value;
+    if (remembered && remembered.until > this.#options.clock.now()) {
+      this.lookups.hits += 1;
+      return remembered.value;
+    }
+    this.lookups.misses += 1;
     return this.#load(id);
   }
 

@@ -3,7 +3,9 @@ export {
   type EnqueueOptions,
   JOBS_CHANNEL,
   JOBS_SCHEMA,
+  type JobCount,
   JobQueue,
   type JobQueueOptions,
+  type JobTally,
   type QueueConnection,
 } from './job-queue.ts';

@@ -32,6 +32,15 @@ export interface JobQueueOptions {
   subscribe(channel: string, heard: (payload: Record<string, unknown>) => void, missed: () => void): () => void;
 }
 
+export interface JobCount {
+  name: string;
+  /** As pg-boss has them: created, retry, active, completed, cancelled, failed. */
+  state: string;
+  count: number;
+}
+
+export type JobTally = Readonly<JobWorker['tally']>;
+
 export interface EnqueueOptions {
   /** Seconds from now. */
   startAfter?: number;
@@ -46,6 +55,7 @@ export class JobQueue {
   readonly #boss: PgBoss;
   readonly #started = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
+  #isStarted = false;
   #workers = new Map<JobName, JobWorker>();
   #timers: NodeJS.Timeout[] = [];
   #unsubscribe: () => void = () => {};
@@ -104,6 +114,29 @@ export class JobQueue {
     if (id !== null) await db.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: name })]);
   }
 
+  /** Whether jobs can be enqueued. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  /** @throws CarcosaError `overloaded` before it is up, or the error of the database */
+  async check(): Promise<void> {
+    if (!this.#isStarted) throw new CarcosaError('overloaded');
+    await this.#pool.query('select 1');
+  }
+
+  /** What this process did of each job since its start. */
+  get tallies(): ReadonlyMap<JobName, JobTally> {
+    return new Map([...this.#workers].map(([name, { tally }]) => [name, tally]));
+  }
+
+  /** Jobs by name and state, `dead-letters` among the names. A scan of the jobs' table: not for every request. */
+  async counts(): Promise<JobCount[]> {
+    if (!this.#isStarted) return [];
+    const text = `select name, state::text as state, count(*)::int as count from ${JOBS_SCHEMA}.job group by name, state`;
+    return (await this.#pool.query<JobCount>(text)).rows;
+  }
+
   /** Takes no more jobs, waits up to `patience` milliseconds for those that run, and closes the connections. */
   async close(patience = 5_000): Promise<void> {
     this.#closing.abort();
@@ -122,6 +155,7 @@ export class JobQueue {
         await this.#boss.start();
         await this.#makeQueues();
         then();
+        this.#isStarted = true;
         this.#started.resolve();
         return;
       } catch (error) {

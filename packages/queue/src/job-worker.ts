@@ -20,6 +20,8 @@ type FetchedJob = Pick<JobWithMetadata<unknown>, 'id' | 'data' | 'retryCount'>;
 
 /** Fetches the jobs of one queue in batches, as soon as it is woken and while there are any. */
 export class JobWorker {
+  /** Attempts that this process made, since its start, and milliseconds that they took. */
+  readonly tally = { done: 0, failed: 0, milliseconds: 0 };
   readonly #parts: JobWorkerParts;
   readonly #stop = new AbortController();
   readonly #running = new Map<string, FetchedJob>();
@@ -82,14 +84,18 @@ export class JobWorker {
   async #do(job: FetchedJob): Promise<boolean> {
     const { boss, name, handle, logger } = this.#parts;
     this.#running.set(job.id, job);
+    const begun = performance.now();
     try {
       await handle(job.data, { signal: this.#stop.signal });
+      this.tally.done += 1;
       return true;
     } catch (error) {
+      this.tally.failed += 1;
       logger.warn({ err: error, job: name, id: job.id, attempt: job.retryCount + 1 }, 'a job failed');
       await boss.fail(name, attemptOf(job), { message: error instanceof Error ? error.message : String(error) });
       return false;
     } finally {
+      this.tally.milliseconds += performance.now() - begun;
       this.#running.delete(job.id);
     }
   }

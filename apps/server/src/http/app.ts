@@ -11,6 +11,7 @@ import { addNotFound } from './not-found.ts';
 import { addAuthentication } from './plugins/auth.ts';
 import { addDocumentation } from './plugins/docs.ts';
 import { addIdempotency } from './plugins/idempotency.ts';
+import { addMeter } from './plugins/meter.ts';
 import { addRateLimits, countStranger } from './plugins/rate-limit.ts';
 import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/request-context.ts';
 import { addRequestLog } from './plugins/request-log.ts';
@@ -29,7 +30,7 @@ export type EdgeParts = Pick<
     Authenticators,
     'sessions' | 'tenantTokens' | 'projectFacts'
   > &
-  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals'>>;
+  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter'>>;
 
 /** Builds the web server with all of its routes, and those of `more`; it does not listen (see `Listener`). */
 export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<RequestHandler> {
@@ -37,21 +38,24 @@ export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<Request
   registerRoutes(app, carcosa);
   more?.(app, carcosa);
   await app.ready();
-  return (request, response) => app.routing(request, response);
+  const { httpMeter } = carcosa;
+  return (request, response) => {
+    httpMeter.begin(response);
+    app.routing(request, response);
+  };
 }
 
 /** The web server without routes: how requests are read, known and answered, whatever they are about. */
 export function createApp(parts: EdgeParts): App {
-  const { clock, logger, ids, config, refusals } = parts;
+  const { clock, logger, ids, config, refusals, httpMeter } = parts;
   const limits = parts.limiter && parts.blocks ? { limiter: parts.limiter, blocks: parts.blocks, clock } : undefined;
   const handleError = errorHandler({
     clock,
     logger,
-    ...(refusals && {
-      noteRefusal: (request, code) => {
-        if (isRefusal(code)) refusals.note(refusalOf(request, code));
-      },
-    }),
+    noteError: (request, code) => {
+      httpMeter?.noteError(code);
+      if (refusals && isRefusal(code)) refusals.note(refusalOf(request, code));
+    },
     ...(limits && { countStranger: (request, reply) => countStranger(limits, request, reply) }),
   });
   const app: App = fastify({
@@ -75,6 +79,8 @@ export function createApp(parts: EdgeParts): App {
   // Before authentication, whose hook thereby runs before these. Absent in tests of single routes.
   if (limits) addRateLimits(app, limits);
   addAuthentication(app, { ...parts, browser: new BrowserSession(parts.publicUrl) });
+  // Its hooks go before those of authentication, so that also requests that are refused have a route.
+  if (httpMeter) addMeter(app, httpMeter);
   addIdempotency(app, parts.idempotency);
   addDocumentation(app, parts);
   return app;

@@ -1,5 +1,6 @@
 import type { ErrorBody } from '@carcosa/contracts';
 import { isDatabaseError, toDatabaseError } from '@carcosa/database';
+import { actorId } from '@carcosa/domain';
 import { CarcosaError, type Clock, ERROR_CODES, type ErrorCode, type Logger, toIsoString } from '@carcosa/kernel';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -19,12 +20,12 @@ export interface ErrorContext {
   logger: Logger;
   /** Told of who had no right credential; may answer with another error. */
   countStranger?: (request: FastifyRequest, reply: FastifyReply) => CarcosaError | null | Promise<CarcosaError | null>;
-  /** Told of refusals, for the audit log; must not wait. */
-  noteRefusal?: (request: FastifyRequest, code: ErrorCode) => void;
+  /** Told of every error answer, for the audit log and the metrics; must not wait. */
+  noteError?: (request: FastifyRequest, code: ErrorCode) => void;
 }
 
 /** Writes any error as the API's error answer. What we did not foresee becomes `internal_error`, and only the log sees it. */
-export function errorHandler({ clock, logger, countStranger, noteRefusal }: ErrorContext) {
+export function errorHandler({ clock, logger, countStranger, noteError }: ErrorContext) {
   return (thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
     const error = toCarcosaError(thrown);
     const counted = error.code === 'unauthenticated' && countStranger ? countStranger(request, reply) : null;
@@ -38,9 +39,16 @@ export function errorHandler({ clock, logger, countStranger, noteRefusal }: Erro
 
   function answer(error: CarcosaError, request: FastifyRequest, reply: FastifyReply, thrown: Error = error): void {
     const status = request.routeOptions.config.errorStatus?.[error.code] ?? ERROR_STATUS[error.code];
-    noteRefusal?.(request, error.code);
+    noteError?.(request, error.code);
     if (status >= 500) {
-      const fields = { requestId: request.id, method: request.method, route: request.routeOptions.url, err: thrown };
+      const fields = {
+        requestId: request.id,
+        method: request.method,
+        route: request.routeOptions.url,
+        // Null before it is known who asks, undefined where a test has no authentication.
+        ...(request.actor ? { actor: actorId(request.actor) } : {}),
+        err: thrown,
+      };
       if (error.code === 'internal_error') logger.error(fields, 'request failed');
       else logger.warn(fields, 'request failed');
     }

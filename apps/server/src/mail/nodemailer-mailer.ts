@@ -27,6 +27,12 @@ export class NodemailerMailer implements Mailer {
     await transport.sendMail({ from: this.#settings.from, to: { name: '', address: to }, subject, text });
   }
 
+  /** Greets the mail server, and logs in where it is told to. @throws Error of the library when it cannot */
+  async check(): Promise<void> {
+    this.#transport ??= this.#open();
+    await (await this.#transport).verify();
+  }
+
   async #open(): Promise<Transporter> {
     const { createTransport } = await import('nodemailer');
     const url = new URL(this.#settings.smtpUrl);

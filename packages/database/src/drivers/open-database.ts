@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CarcosaError, type Clock, type Logger, systemClock } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type Histogram, type Logger, systemClock } from '@carcosa/kernel';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Pool } from 'pg';
 import { sqlStateOf } from '../errors.ts';
 import { nodePostgres } from './drizzle.ts';
 import { startEmbeddedPostgres } from './embedded/supervisor.ts';
 import { createPool } from './pool.ts';
+import { measureUse } from './pool-use.ts';
 import { explainUnreachable } from './unreachable.ts';
 
 export interface DatabaseOptions {
@@ -24,6 +25,8 @@ export interface DatabaseOptions {
 export interface Database {
   readonly kind: 'embedded' | 'postgres';
   readonly pool: Pool;
+  /** Seconds that queries and transactions had a connection of the pool. */
+  readonly use: Histogram;
   /** The same pool through Drizzle, which is loaded when this is first read. */
   readonly db: NodePgDatabase;
   /** For what needs connections of its own: jobs, listeners, migrations. Holds the password. */
@@ -65,10 +68,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     throw explainUnreachable(error, server.connectionString);
   }
   const opened = pool;
+  const use = measureUse(pool);
   let db: NodePgDatabase | undefined;
   return {
     kind: server.kind,
     pool,
+    use,
     get db() {
       db ??= nodePostgres().drizzle(opened);
       return db;

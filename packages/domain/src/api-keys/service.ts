@@ -6,6 +6,7 @@ import {
   CarcosaError,
   type Clock,
   type IdGenerator,
+  type Lookups,
   type ProjectId,
   type Random,
 } from '@carcosa/kernel';
@@ -51,6 +52,7 @@ export interface NewApiKey {
 export class ApiKeyService {
   readonly #parts: ApiKeyServiceParts;
   // In the order of use: the first is the one that was not asked for longest.
+  readonly lookups: Lookups = { hits: 0, misses: 0 };
   readonly #cache = new Map<string, CachedKey>();
   /** Rises with each change: what was read before is not remembered after it. */
   #changes = 0;
@@ -71,9 +73,11 @@ export class ApiKeyService {
     const secretHash = hash('sha256', parsed.secret, 'buffer');
     const cached = this.#cache.get(parsed.publicId);
     if (cached && cached.cachedUntil > this.#parts.clock.now()) {
+      this.lookups.hits += 1;
       this.#remember(parsed.publicId, cached);
       return this.#admit(cached, secretHash);
     }
+    this.lookups.misses += 1;
     return this.#lookUp(parsed.publicId, secretHash);
   }
 

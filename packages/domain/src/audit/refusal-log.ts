@@ -34,6 +34,8 @@ interface Fold extends CountedRefusal {
  * flood: at most 600 callers are told apart in a minute, and of the others there is one entry for each reason.
  */
 export class RefusalLog {
+  /** Refusals since the start, and audit entries that stand for them. */
+  readonly tally = { noted: 0, written: 0 };
   readonly #parts: RefusalLogParts;
   readonly #folds = new Map<string, Fold>();
   readonly #sizes = { known: 0, strangers: 0 };
@@ -52,6 +54,7 @@ export class RefusalLog {
     const fold = this.#foldFor(refusal, now);
     if (fold.count === 0) fold.first = now;
     fold.count += 1;
+    this.tally.noted += 1;
     fold.last = now;
     for (const id of refusal.ids) {
       const times = fold.ids.get(id);
@@ -107,10 +110,9 @@ export class RefusalLog {
     if (counted.length > 0) {
       const written = counted.map(([, fold]): CountedRefusal => ({ ...fold, ids: new Map(fold.ids) }));
       const targets = await this.#targetsOf(written);
-      await recordAudit(
-        db,
-        written.flatMap((each) => refusalEntries(each, targets, clock)),
-      );
+      const entries = written.flatMap((each) => refusalEntries(each, targets, clock));
+      await recordAudit(db, entries);
+      this.tally.written += entries.length;
       for (const [index, [, fold]] of counted.entries()) settle(fold, written[index] as CountedRefusal, now);
     }
     for (const [key, fold] of due) if (fold.count === 0 && fold.dueAt <= now) this.#drop(key, fold);

@@ -39,6 +39,8 @@ export interface AddressBlocksParts {
  * an abuser and has a key of their own mostly keeps it open. This machine and the trusted proxies are never blocked.
  */
 export class AddressBlocks {
+  /** Blocks that began here since the start. */
+  begun = 0;
   readonly #parts: AddressBlocksParts;
   readonly #trusted: ReturnType<typeof trustedNetworks>;
   /** In the order of the last refusal. */
@@ -75,6 +77,7 @@ export class AddressBlocks {
     if (watched.refusals < REFUSALS_TO_BLOCK) return;
     watched.refusals = 0;
     watched.blocks += 1;
+    this.begun += 1;
     watched.blockedUntil = now + Math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ** (watched.blocks - 1));
     this.#parts.onBlock?.({ address, until: watched.blockedUntil, count: watched.blocks });
   }

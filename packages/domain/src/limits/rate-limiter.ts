@@ -23,6 +23,10 @@ export const POLICIES = Object.fromEntries(
  * project, else that of the server, times the factor of the key.
  */
 export class RateLimiter {
+  /** Requests that were counted and let through, and that were refused, by tier. */
+  readonly decided = Object.fromEntries(LIMIT_TIER_NAMES.map((tier) => [tier, { allowed: 0, refused: 0 }])) as Readonly<
+    Record<LimitTier, { allowed: number; refused: number }>
+  >;
   readonly #parts: RateLimiterParts;
   #overrides: RateLimitOverrides = {};
 
@@ -109,6 +113,14 @@ export class RateLimiter {
   }
 
   #take(tier: LimitTier, caller: string, limit: number | null, factor = 1): Limited | Promise<Limited> {
-    return limit === null ? null : this.#parts.store.take(POLICIES[tier], caller, limit * factor);
+    if (limit === null) return null;
+    const found = this.#parts.store.take(POLICIES[tier], caller, limit * factor);
+    if (found instanceof Promise) return found.then((decision) => this.#note(tier, decision));
+    return this.#note(tier, found);
+  }
+
+  #note(tier: LimitTier, decision: LimitDecision): LimitDecision {
+    this.decided[tier][decision.allowed ? 'allowed' : 'refused'] += 1;
+    return decision;
   }
 }

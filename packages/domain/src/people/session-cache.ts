@@ -3,6 +3,7 @@ import { findSessionIdentity, type Queryable } from '@carcosa/database';
 import {
   CarcosaError,
   type Clock,
+  type Lookups,
   type OrganizationId,
   type SessionId,
   type TeamId,
@@ -23,6 +24,7 @@ interface Remembered {
 
 /** Remembers who a session belongs to and what that person may do; forgets it when any node announces a change. */
 export class SessionCache {
+  readonly lookups: Lookups = { hits: 0, misses: 0 };
   readonly #db: Queryable;
   readonly #clock: Clock;
   // In the order of use: the first is the one that was not asked for longest.
@@ -43,7 +45,11 @@ export class SessionCache {
     const now = this.#clock.now();
     const remembered = this.#cache.get(sessionId);
     // One that seems to have expired may have been refreshed on another node since.
-    if (!remembered || remembered.until <= now || remembered.expiresAt <= now) return this.#read(sessionId, userId);
+    if (!remembered || remembered.until <= now || remembered.expiresAt <= now) {
+      this.lookups.misses += 1;
+      return this.#read(sessionId, userId);
+    }
+    this.lookups.hits += 1;
     this.#remember(sessionId, remembered);
     return admit(remembered.actor, userId);
   }

@@ -1,6 +1,6 @@
 import { ProjectSettings } from '@carcosa/contracts';
 import { findProject, findProjectQuotas, type ProjectQuotas, type ProjectRow, type Queryable } from '@carcosa/database';
-import { CarcosaError, type Clock, type ProjectId } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type Lookups, type ProjectId } from '@carcosa/kernel';
 import type { Place } from '../access/grant.ts';
 import { AnnouncedCache } from '../announced-cache.ts';
 import type { UploadProject, UploadProjects } from '../uploads/upload-project.ts';
@@ -17,6 +17,10 @@ export class ProjectFactsCache implements UploadProjects {
 
   constructor({ db, clock }: { db: Queryable; clock: Clock }) {
     this.#cache = new AnnouncedCache({ clock, ...LIMITS, load: (id) => read(db, id) });
+  }
+
+  get lookups(): Readonly<Lookups> {
+    return this.#cache.lookups;
   }
 
   /** @throws CarcosaError (or rejects with) `not_found` */

@@ -1,5 +1,5 @@
 import type { ServedFileRow } from '@carcosa/database';
-import type { Clock } from '@carcosa/kernel';
+import type { Clock, Lookups } from '@carcosa/kernel';
 
 /** A file as it is served; never changed once it is made. */
 export type ServedFile = Readonly<ServedFileRow>;
@@ -29,6 +29,7 @@ interface Remembered {
  * exist the next moment.
  */
 export class ServedFileCache {
+  readonly lookups: Lookups = { hits: 0, misses: 0 };
   readonly #options: ServedFileCacheOptions;
   /** In the order of use: the first is the one that was not asked for longest. */
   readonly #files = new Map<string, Remembered>();
@@ -53,9 +54,11 @@ export class ServedFileCache {
           this.#files.set(key, remembered);
           this.#latest = key;
         }
+        this.lookups.hits += 1;
         return file;
       }
     }
+    this.lookups.misses += 1;
     return this.#load(key, version);
   }
 

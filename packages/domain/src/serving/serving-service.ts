@@ -7,7 +7,15 @@ import {
   type Queryable,
   recordAudit,
 } from '@carcosa/database';
-import { CarcosaError, type Clock, isCarcosaError, isId, toIsoString } from '@carcosa/kernel';
+import {
+  CarcosaError,
+  type Clock,
+  type Histogram,
+  isCarcosaError,
+  isId,
+  type Lookups,
+  toIsoString,
+} from '@carcosa/kernel';
 import type { Access } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
 import { assertCovers, covers, type Grant } from '../access/grant.ts';
@@ -95,6 +103,16 @@ export class ServingService {
         return entries.map(() => undefined);
       },
     });
+  }
+
+  /** How many records of signed addresses shared each transaction. */
+  get groupSizes(): Histogram {
+    return this.#records.sizes;
+  }
+
+  /** How often a file was remembered. */
+  get lookups(): Readonly<Lookups> {
+    return this.#cache.lookups;
   }
 
   /**

@@ -1,5 +1,5 @@
 import { findTenant, type Queryable, type TenantRow } from '@carcosa/database';
-import type { Clock, TenantId } from '@carcosa/kernel';
+import type { Clock, Lookups, TenantId } from '@carcosa/kernel';
 import { AnnouncedCache } from '../announced-cache.ts';
 import type { UploadTenant, UploadTenants } from '../uploads/upload-project.ts';
 
@@ -12,6 +12,10 @@ export class TenantFactsCache implements UploadTenants {
 
   constructor({ db, clock }: { db: Queryable; clock: Clock }) {
     this.#cache = new AnnouncedCache({ clock, ...LIMITS, load: (id) => findTenant(db, id) });
+  }
+
+  get lookups(): Readonly<Lookups> {
+    return this.#cache.lookups;
   }
 
   /** Null when there is none with that id. */

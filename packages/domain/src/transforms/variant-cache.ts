@@ -208,11 +208,9 @@ export class VariantCache {
     const found: { name: string; size: number; used: number }[] = [];
     for (const folder of await readdir(directory)) {
       if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-      for (const name of await readdir(join(directory, folder))) {
-        if (!NAME.test(name)) continue;
-        const { size, mtimeMs } = await stat(join(directory, folder, name));
-        found.push({ name, size, used: mtimeMs });
-      }
+      const names = (await readdir(join(directory, folder))).filter((name) => NAME.test(name));
+      const facts = await Promise.all(names.map((name) => stat(join(directory, folder, name))));
+      found.push(...facts.map(({ size, mtimeMs }, at) => ({ name: names[at] as string, size, used: mtimeMs })));
     }
     found.sort((one, other) => one.used - other.used);
     for (const { name, size } of found) this.#add(name, size);

@@ -249,7 +249,7 @@ export class DirectUploadService {
       if (sha256 === null && hashDirectUploads) await hashLater(db, upload.objectId);
       return made;
     });
-    return completion.committed(file);
+    return completion.committed(held.upload.door, file);
   }
 
   /** The provider's own word; else read back at once where the client wants it compared; else a job learns it later. */

@@ -1,5 +1,5 @@
 import { isDatabaseError, toDatabaseError } from '@carcosa/database';
-import { isCarcosaError } from '@carcosa/kernel';
+import { Histogram, isCarcosaError } from '@carcosa/kernel';
 
 export interface GroupCommitOptions<Item, Result> {
   /** Does all of `items` in one transaction and answers for each, in their order. */
@@ -21,6 +21,8 @@ interface Waiting<Item, Result> {
  * company: a group is whatever came while the one before was under way.
  */
 export class GroupCommit<Item, Result> {
+  /** Items of each group that was begun. */
+  readonly sizes = new Histogram([1, 2, 4, 8, 16, 32, 64, 128]);
   readonly #options: GroupCommitOptions<Item, Result>;
   #waiting: Waiting<Item, Result>[] = [];
   #running = false;
@@ -62,6 +64,7 @@ export class GroupCommit<Item, Result> {
   }
 
   async #runGroup(group: Waiting<Item, Result>[], isAgain = false): Promise<void> {
+    this.sizes.observe(group.length);
     try {
       const results = await this.#options.run(group.map(({ item }) => item));
       group.forEach(({ resolve }, index) => {

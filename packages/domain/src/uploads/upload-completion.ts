@@ -10,6 +10,7 @@ import {
 import {
   CarcosaError,
   type Clock,
+  type Histogram,
   type IdGenerator,
   isCarcosaError,
   type Random,
@@ -24,6 +25,7 @@ import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
+import { UploadTally } from './upload-tally.ts';
 
 /** Most uploads that share a transaction. */
 const MAX_GROUP = 64;
@@ -53,6 +55,7 @@ type PreparedCompletion = Completion & { place: string };
 
 /** The last step that every door takes: bytes that are committed in the bucket become a file, exactly once. */
 export class UploadCompletion {
+  readonly tally = new UploadTally();
   readonly #options: UploadCompletionOptions;
   readonly #groups: GroupCommit<PreparedCompletion, File | undefined>;
 
@@ -110,7 +113,12 @@ export class UploadCompletion {
     const completion = await this.#prepare(held, facts, options);
     held.assertTrusted();
     const file = await this.#groups.submit(completion);
-    return this.committed(file ?? (await this.#completedBefore(held.upload.id)));
+    return this.committed(held.upload.door, file ?? (await this.#completedBefore(held.upload.id)));
+  }
+
+  /** How many uploads shared each transaction that filed them. */
+  get groupSizes(): Histogram {
+    return this.#groups.sizes;
   }
 
   /** As {@link file}, inside the caller's transaction; call {@link committed} with the file after it. */
@@ -126,7 +134,8 @@ export class UploadCompletion {
   }
 
   /** To be called when a file is committed. */
-  committed(file: File): File {
+  committed(door: UploadRow['door'], file: File): File {
+    this.tally.complete(door, file.size);
     if (file.version > 1) this.#options.onChange?.([file.key]);
     return file;
   }

@@ -13,6 +13,7 @@ import {
 import {
   CarcosaError,
   type Clock,
+  type Histogram,
   type IdGenerator,
   isCarcosaError,
   isId,
@@ -108,6 +109,11 @@ export class UploadService {
         return insertions.map(() => undefined);
       },
     });
+  }
+
+  /** How many uploads shared each transaction that announced them. */
+  get groupSizes(): Histogram {
+    return this.#inserts.sizes;
   }
 
   /** Begins an upload that anyone with its id may continue. @throws CarcosaError `invalid_path`, `forbidden`, `not_found` */
@@ -235,6 +241,7 @@ export class UploadService {
     const event = { action: 'upload.abort', resource: { type: 'upload', id }, place: { projectId, tenantId } } as const;
     const entry = auditEntry(actor, { ...event, before: { path, offset, size, door } }, this.#options.clock);
     await this.#held.end(held, 'aborted', { entry });
+    this.#options.completion.tally.aborted[door] += 1;
   }
 
   /**

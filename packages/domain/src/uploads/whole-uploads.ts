@@ -9,7 +9,15 @@ import {
   type Queryable,
   type WholeUpload,
 } from '@carcosa/database';
-import { CarcosaError, type Clock, type IdGenerator, isCarcosaError, type Logger, type Random } from '@carcosa/kernel';
+import {
+  CarcosaError,
+  type Clock,
+  type Histogram,
+  type IdGenerator,
+  isCarcosaError,
+  type Logger,
+  type Random,
+} from '@carcosa/kernel';
 import { sniffContentType } from '@carcosa/media';
 import type { ObjectStore } from '@carcosa/storage/port';
 import type { Actor } from '../access/actor.ts';
@@ -77,6 +85,11 @@ export class WholeUploads {
     });
   }
 
+  /** How many steps of uploads shared each transaction. */
+  get groupSizes(): Histogram {
+    return this.#steps.sizes;
+  }
+
   /** The store that would take this upload whole; null where it has to be staged. */
   async storeFor(upload: NewUpload, body: Omit<WriteBody, 'offset'>): Promise<ObjectStore | null> {
     const { size, doorState, bucketId } = upload;
@@ -139,11 +152,11 @@ export class WholeUploads {
       audit: auditEntry(actor, event, clock),
     };
     const file = await this.#steps.submit({ place: `${projectId}/${tenantId}/${path}`, stored });
-    if (file) return completion.committed(file);
+    if (file) return completion.committed(door, file);
     // An answer of the database may have been lost after it committed: then the file is there.
     const before = await findFileOfObject(db, upload.objectId, publicUrl);
     if (!before) throw new CarcosaError('upload_fenced');
-    return completion.committed(before);
+    return completion.committed(door, before);
   }
 
   async #forget(store: ObjectStore, upload: NewUpload): Promise<void> {

@@ -13,7 +13,14 @@ const Component = z.object({
 const Health = z.object({
   status: z.enum(['up', 'degraded']),
   version: z.string(),
-  components: z.object({ database: Component, storage: Component }),
+  components: z.object({
+    database: Component,
+    storage: Component,
+    disk: Component,
+    queue: Component,
+    redis: Component.optional(),
+    mail: Component.optional(),
+  }),
 });
 
 const tags = ['health'];

@@ -13,6 +13,7 @@ import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { linkPageRoutes } from './link-pages.ts';
+import { metricsRoutes } from './metrics.ts';
 import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
 import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
@@ -32,6 +33,7 @@ import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 const ROUTES: Routes[] = [
   startPageRoutes,
   healthRoutes,
+  metricsRoutes,
   authRoutes,
   organizationRoutes,
   memberRoutes,
@@ -64,5 +66,6 @@ const ROUTES: Routes[] = [
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
   // A process that only does jobs still tells how it is.
-  for (const register of carcosa.config.roles.has('http') ? ROUTES : [healthRoutes]) register(app, carcosa);
+  for (const register of carcosa.config.roles.has('http') ? ROUTES : [healthRoutes, metricsRoutes])
+    register(app, carcosa);
 }

@@ -118,7 +118,12 @@ async function answer(
     client: clientOf(request.ip),
   });
   const validators = { etag: found.etag, lastModified: found.opened.file.lastModified.getTime() };
-  const terms = { lastModified: validators.lastModified, versioned: v !== undefined, shared: actor === null };
+  const terms = {
+    lastModified: validators.lastModified,
+    // One that was never replaced is kept too: whoever replaces pictures names their versions.
+    lasting: v !== undefined || found.opened.file.version === 1,
+    shared: actor === null || isUnconfinedKey(actor),
+  };
   const condition = evaluatePreconditions(request.raw.headers, validators);
   if (condition === 'failed') throw new CarcosaError('precondition_failed');
   if (condition === 'not-modified') {
@@ -148,21 +153,28 @@ function versionOf(v: string | undefined): number | null {
 
 interface Terms {
   lastModified: number;
-  versioned: boolean;
-  /** Whether shared caches may keep a public picture: not where somebody said who they are. */
+  lasting: boolean;
+  /** Whether shared caches may keep a public picture: not where somebody else would get another one. */
   shared: boolean;
 }
 
-/** A file can be replaced, so its bare address is asked for again each time; the picture of a version is kept for ever. */
-function setHeaders(reply: FastifyReply, found: TransformedFile, { lastModified, versioned, shared }: Terms): void {
+/** The picture of a version, or of a file that has had no other, is kept for ever; the bare address of a replaced file is asked for again. */
+function setHeaders(reply: FastifyReply, found: TransformedFile, { lastModified, lasting, shared }: Terms): void {
   const { file, expiresIn } = found.opened;
   const visibility = shared ? file.visibility : 'private';
   reply.header('ETag', found.etag);
   reply.header('Last-Modified', formatHttpDate(lastModified));
-  reply.header('Cache-Control', cacheControl({ visibility, versioned, expiresIn }));
+  reply.header('Cache-Control', cacheControl({ visibility, versioned: lasting, expiresIn }));
   reply.header('X-Content-Type-Options', 'nosniff');
   reply.header('Cross-Origin-Resource-Policy', 'cross-origin');
   if (found.isNegotiated) reply.header('Vary', 'Accept');
+}
+
+/** Such a key finds at a path what everybody finds there; one of a tenant, what the tenant has. */
+function isUnconfinedKey(actor: Actor): boolean {
+  if (actor.type !== 'api-key') return false;
+  const { tenantId, pathPrefix } = actor.restrictions;
+  return tenantId === undefined && pathPrefix === undefined;
 }
 
 function nameOf({ opened, contentType }: TransformedFile): string {

@@ -17,6 +17,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { commonHeaders } from '../plugins/request-context.ts';
 import { type Body, storageFailure } from './body.ts';
 import { BufferPool } from './buffer-pool.ts';
+import type { DownloadTally } from './download-tally.ts';
 import { downloadDisposition, type FileHead, headOf } from './head.ts';
 import { PacedReader } from './paced-reader.ts';
 import { type Plan, planBody } from './plan.ts';
@@ -30,6 +31,7 @@ export interface FileServerParts {
   random: Random;
   sendfile: Sendfile;
   egress: EgressMeter;
+  downloads: DownloadTally;
 }
 
 /** A request for a file that may be served. */
@@ -82,6 +84,7 @@ export class FileServer {
   #answer(asked: FileRequest, store: ObjectStore): void | Promise<void> {
     const { request, reply, opened } = asked;
     const { file } = opened;
+    const { downloads } = this.#parts;
     const head = headOf(file);
     if (head.isScript) assertNotForOurOrigin(request, file.contentType);
     const isHead = request.raw.method === 'HEAD';
@@ -90,21 +93,28 @@ export class FileServer {
     if (store.files && this.#handsOver(asked, head, store.files)) {
       // What others send for us counts whole.
       if (!isHead) this.#parts.egress.count(limits, file.size);
+      downloads.count(isHead ? 'head' : 'handed-over', isHead ? 0 : file.size);
       return undefined;
     }
     if (file.delivery === 'redirect' && store.presign && !isHead) {
       this.#parts.egress.count(limits, file.size);
+      downloads.count('redirect', file.size);
       return redirect(asked, head, store.presign);
     }
     const condition = evaluatePreconditions(request.raw.headers, head.validators);
     if (condition === 'failed') throw new CarcosaError('precondition_failed');
-    if (condition === 'not-modified') return answerNotModified(asked, head);
+    if (condition === 'not-modified') {
+      downloads.count('not-modified', 0);
+      return answerNotModified(asked, head);
+    }
     const plan = this.#plan(asked, head, isHead);
     if (isHead || plan.length === 0) {
       writeHead(asked, head, plan);
       reply.raw.end();
+      downloads.count(isHead ? 'head' : 'whole', 0);
       return undefined;
     }
+    downloads.count(plan.status === 206 ? 'range' : 'whole', plan.length);
     if (limits.length > 0) this.#meter(reply.raw, limits, plan.length);
     const sending = this.#send(asked, store, { pieces: plan.pieces, writeHead: () => writeHead(asked, head, plan) });
     return sending?.then(() => {
