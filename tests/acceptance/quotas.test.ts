@@ -17,6 +17,9 @@ interface Report {
   }[];
 }
 
+/** A picture of one pixel. */
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
+
 let server: Server;
 let owner: Person;
 let organizationId: string;
@@ -37,6 +40,29 @@ const upload = (path: string, size: number) =>
 const usageOf = (report: Report, metric: string) => report.usage.find((each) => each.metric === metric);
 
 describe('quotas and plans', () => {
+  it('count pictures that are made, not those that were made before, and refuse more', async () => {
+    const png = Buffer.from(PIXEL, 'base64');
+    const { id } = expectData(
+      await server.api<{ id: string }>('POST', '/files', { query: { path: 'pixel.png' }, body: png }),
+      201,
+    );
+    const address = `/projects/${server.projectId}/quotas`;
+    expectData(await put(address, { quotas: { transforms: 5 } }));
+    const make = async (steps: string) => (await server.request(`/t/${server.projectId}/${steps}/pixel.png`)).status;
+    // Twenty at once of ten different ones: five are made, and asked for again for nothing.
+    const widths = Array.from({ length: 20 }, (_, n) => `w_${1 + (n % 10)},enlarge,f_webp`);
+    const outcomes = await Promise.all(widths.map(make));
+    expect(new Set(outcomes)).toEqual(new Set([200, 403]));
+    const made = widths.filter((_, n) => outcomes[n] === 200);
+    expect(new Set(made).size).toBe(5);
+    expect(await Promise.all(made.map(make))).toEqual(made.map(() => 200));
+    const report = expectData(await server.api<Report>('GET', address));
+    expect(usageOf(report, 'transforms')).toMatchObject({ limit: 5, used: 5 });
+    expectData(await put(address, { quotas: {} }));
+    expect(await make('w_9,enlarge,f_webp')).toBe(200);
+    expectData(await server.api('DELETE', `/files/${id}`, { query: { permanent: true } }));
+  });
+
   it('count what is stored when they are set, refuse what would pass them, and are lifted', async () => {
     const { id } = expectData(await upload('before', 400), 201);
     const address = `/projects/${server.projectId}/quotas`;

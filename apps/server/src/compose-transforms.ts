@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import {
+  type Quotas,
   type RateLimiter,
   type ServingService,
   type StoreRegistry,
@@ -22,6 +23,7 @@ interface TransformParts {
   serving: ServingService;
   stores: StoreRegistry;
   limiter: RateLimiter;
+  quotas: Quotas;
 }
 
 /** Pictures on demand. Neither processes nor files are made before the first one is asked for. */

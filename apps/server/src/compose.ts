@@ -198,7 +198,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
   });
   const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
-  const { imagePool, transforms } = composeTransforms({ ...common, config, serving, stores, limiter: limits.limiter });
+  const { imagePool, transforms } = composeTransforms({
+    ...common,
+    config,
+    serving,
+    stores,
+    limiter: limits.limiter,
+    quotas,
+  });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
     projectFacts.invalidate();

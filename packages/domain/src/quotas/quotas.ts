@@ -1,6 +1,7 @@
 import { MONTHLY_METRICS, QUOTA_METRICS, type QuotaMetric, Quotas as QuotasOf } from '@carcosa/contracts';
 import {
   addReservations,
+  addUsed,
   chargeEntry,
   findCounters,
   type Lease,
@@ -116,6 +117,25 @@ export class Quotas {
         if (counter) assertWithin(counter, limit);
       }
     }
+  }
+
+  /** Counts one picture that is about to be made. @throws CarcosaError `quota_exceeded`; then nothing is counted */
+  async countTransform(projectId: ProjectId, tenantId: TenantId | ''): Promise<void> {
+    const limits = (await this.#limits(projectId, tenantId)).filter(({ metric }) => metric === 'transforms');
+    if (limits.length === 0) return;
+    const additions = limits.map(({ scopeId, metric }) => ({
+      scopeId,
+      metric,
+      period: this.#periodOf(metric),
+      amount: 1,
+    }));
+    await this.#parts.transaction(async (tx) => {
+      const counted = await addUsed(tx, additions);
+      for (const { scopeId, metric, limit } of limits) {
+        const used = counted.find((each) => each.scopeId === scopeId)?.used ?? 0;
+        if (used > limit) throw quotaExceeded({ scopeId, metric, limit, used });
+      }
+    });
   }
 
   /** Every limit in force for files of a project, or of a tenant of it, with what is used of it now. */

@@ -7,6 +7,7 @@ import type { ImageResult, ImageTask } from '@carcosa/media';
 import type { Actor } from '../access/actor.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import type { OpenedFile, ServedFile, ServingService } from '../serving/index.ts';
 import { formatOf, resolveFormat } from './negotiate.ts';
 import type { VariantBody, VariantCache } from './variant-cache.ts';
@@ -22,6 +23,7 @@ export interface TransformServiceParts {
   readonly engine: ImageEngine;
   readonly cache: VariantCache;
   readonly limiter: RateLimiter;
+  readonly quotas: Pick<Quotas, 'countTransform'>;
 }
 
 /** A picture that somebody wants, and what shows that they may have it. */
@@ -78,7 +80,8 @@ export class TransformService {
    * Finds the result of a transform, for whoever may read the file: everybody where it is public; otherwise who has its signed
    * address, or may read files or transform them in its project.
    * @param actor null: nobody that we know
-   * @throws CarcosaError `not_found`, `forbidden`, `signature_invalid`, `unsupported_media_type`, `image_too_large`
+   * @throws CarcosaError `not_found`, `forbidden`, `signature_invalid`, `unsupported_media_type`, `image_too_large`; loading it also
+   *   `quota_exceeded`, where it has to be made
    */
   async open(actor: Actor | null, input: TransformInput): Promise<TransformedFile> {
     const { projectId, tenantId, path, version, expires, signature } = input;
@@ -135,7 +138,8 @@ export class TransformService {
   }
 
   async #make(name: string, { file, transform }: { file: ServedFile; transform: ResolvedTransform }) {
-    const { cache, engine } = this.#parts;
+    const { cache, engine, quotas } = this.#parts;
+    await quotas.countTransform(file.projectId, file.tenantId);
     const target = await cache.place();
     this.#processed += 1;
     await this.#withSource(file, (source) => engine.run({ source, target, transform }));
