@@ -68,7 +68,8 @@ describe('quotas and plans', () => {
     const address = `/projects/${server.projectId}/quotas`;
     const set = expectData(await put(address, { quotas: { bytes: 1000 } }));
     expect(usageOf(set, 'bytes')).toEqual({ metric: 'bytes', limit: 1000, used: 400, reserved: 0, period: null });
-    expect(usageOf(set, 'files')).toMatchObject({ limit: null, used: null });
+    expect(usageOf(set, 'files')).toMatchObject({ limit: null, used: 1 });
+    expect(usageOf(set, 'egressBytes')).toMatchObject({ limit: null, used: null });
     const refused = expectRefused(await upload('too much', 601), 403);
     expect(refused).toMatchObject({
       error: 'quota_exceeded',

@@ -23,7 +23,11 @@ export type Quotas = z.infer<typeof Quotas>;
 export const QuotaUsage = z.object({
   metric: QuotaMetric,
   limit: Limit,
-  used: z.number().int().nullable().describe('null: not counted, because there is no limit'),
+  used: z
+    .number()
+    .int()
+    .nullable()
+    .describe('null: egress or transforms, which are counted only where they are limited'),
   reserved: z.number().int().nullable().describe('by uploads under way'),
   period: z.string().nullable().describe('the month in UTC, as 2026-11; null for what is not counted by month'),
 });

@@ -10,6 +10,7 @@ import {
 } from '@carcosa/contracts';
 import {
   announceQuotas,
+  countStored,
   deletePlan,
   findCounters,
   findOrganizationsOnPlan,
@@ -22,6 +23,7 @@ import {
   type Queryable,
   type QuotaScope,
   type ScopeQuotas,
+  STORED_METRICS,
   setScopeQuotas,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, isId, type ProjectId } from '@carcosa/kernel';
@@ -191,9 +193,13 @@ export class QuotaService {
   async #report(scope: QuotaScope): Promise<QuotaReport> {
     const { db, clock } = this.#parts;
     const { quotas, effective, plan } = await this.#find(db, scope);
-    const { period } = monthOf(clock.now());
-    const counters = await findCounters(db, [scope.id], period);
-    const usage = QUOTA_METRICS.map((metric) => usageOf(metric, effective, period, counters));
+    const month = monthOf(clock.now());
+    const counters = await findCounters(db, [scope.id], month.period);
+    const usage = QUOTA_METRICS.map((metric) => usageOf(metric, effective, month.period, counters));
+    for (const each of usage) {
+      const metric = STORED_METRICS.find((stored) => stored === each.metric);
+      if (each.limit === null && metric) each.used = await countStored(db, scope, metric, month);
+    }
     return { quotas, ...(scope.kind === 'organization' ? { plan } : {}), usage };
   }
 

@@ -117,6 +117,20 @@ export async function keepCounters(
   }
 }
 
+/** What a scope uses of a metric that follows from what is stored, counted now: it takes as long as there are files. */
+export async function countStored(
+  db: Queryable,
+  { kind, id }: QuotaScope,
+  metric: StoredMetric,
+  month: { begunAt: number },
+): Promise<number> {
+  return await countUsed(db, WHERE[kind], id, metric, month.begunAt);
+}
+
+/** Metrics that follow from what is stored; the others are counted only where they are limited. */
+export const STORED_METRICS = ['bytes', 'files', 'uploadBytes'] as const;
+export type StoredMetric = (typeof STORED_METRICS)[number];
+
 async function countUsed(
   tx: Queryable,
   where: string,
