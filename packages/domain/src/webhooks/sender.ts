@@ -1,6 +1,6 @@
 import { CarcosaError, type Clock } from '@carcosa/kernel';
 import type { AddressGuard } from '@carcosa/kernel/node';
-import { Agent, type Dispatcher, request } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { signatureHeaders } from './signature.ts';
 
 /** Milliseconds from the first step of connecting to the last byte of the answer. */
@@ -43,26 +43,24 @@ export interface WebhookSenderOptions {
   timeoutMs?: number;
 }
 
+interface Client {
+  agent: Agent;
+  request: typeof import('undici').request;
+}
+
 /**
  * Makes the requests. Follows no redirect, connects to no private address whatever its name says, and gives every request up after 15
  * seconds, also one whose answer never ends.
  */
 export class WebhookSender {
   readonly #options: WebhookSenderOptions;
-  readonly #agent: Agent;
+  /** Made for the first request: most servers have no webhook, and the library is large. */
+  #client: Promise<Client> | undefined;
   readonly #timeoutMs: number;
 
   constructor(options: WebhookSenderOptions) {
     this.#options = options;
     this.#timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
-    this.#agent = new Agent({
-      connect: { lookup: options.guard.lookup, timeout: this.#timeoutMs },
-      headersTimeout: this.#timeoutMs,
-      bodyTimeout: this.#timeoutMs,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      allowH2: false,
-      pipelining: 1,
-    });
   }
 
   /** Never rejects for what the receiver does; only when `signal` ends it. */
@@ -80,7 +78,21 @@ export class WebhookSender {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await (await this.#client)?.agent.destroy();
+  }
+
+  async #open(): Promise<Client> {
+    const { Agent, request } = await import('undici');
+    const timeout = this.#timeoutMs;
+    const agent = new Agent({
+      connect: { lookup: this.#options.guard.lookup, timeout },
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      allowH2: false,
+      pipelining: 1,
+    });
+    return { agent, request };
   }
 
   async #request(url: string, headers: Record<string, string>, body: string, signal: AbortSignal | undefined) {
@@ -96,8 +108,10 @@ export class WebhookSender {
     try {
       const refusal = this.#options.guard.refusalOf(new URL(url).hostname);
       if (refusal) throw refusal;
+      this.#client ??= this.#open();
+      const { agent, request } = await this.#client;
       const response = await request(url, {
-        ...{ method: 'POST', headers, body, dispatcher: this.#agent },
+        ...{ method: 'POST', headers, body, dispatcher: agent },
         signal: controller.signal,
       });
       const { statusCode: status } = response;
