@@ -50,6 +50,7 @@ import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeRealtime } from './compose-realtime.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
@@ -60,6 +61,7 @@ import { DownloadTally } from './http/serving/download-tally.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { RedisNotifications } from './redis-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
@@ -147,7 +149,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
-  const operations = new OperationProgress({ notifications, instance });
+  const redis = config.redisUrl
+    ? new RedisNotifications({ url: config.redisUrl, otherwise: notifications, logger })
+    : undefined;
+  const operations = new OperationProgress({ notifications: redis ?? notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -235,6 +240,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
 
+  const { realtime, closeRealtime } = composeRealtime({
+    ...{ ...common, config, access, apiKeys, projectFacts, tenantFacts, tenantTokens, sessions: people.sessions },
+    ...{ operations, notifications, ...limits },
+  });
   const httpMeter = new HttpMeter();
   const downloads = new DownloadTally();
   const metrics = new MetricsService({
@@ -273,6 +282,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       audit,
       events,
       operations,
+      realtime,
       refusals,
       apiKeys,
       projects,
@@ -303,7 +313,9 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       clearInterval(keyUse);
       metrics.close();
       await saveKeyUse();
+      await closeRealtime();
       operations.close();
+      redis?.close();
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallOptions } from '../../support/api.ts';
 import { type Person, register } from '../../support/people.ts';
+import { textOf } from '../../support/realtime.ts';
 import { type Server, startServer } from '../../support/server.ts';
 import { type Estate, type Ids, liftLimits, makeEstate } from './estate.ts';
 
@@ -221,7 +222,7 @@ async function ask(
     body: json ?? (options.body as string | undefined) ?? null,
     redirect: 'manual',
   });
-  return { status: response.status, text: await response.text() };
+  return { status: response.status, text: await textOf(response) };
 }
 
 /** What an answer tells, but for what differs with each request, and for the ids that the caller sent. */

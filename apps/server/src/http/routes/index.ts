@@ -19,6 +19,7 @@ import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
+import { realtimeRoutes } from './realtime.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
@@ -58,6 +59,7 @@ const ROUTES: Routes[] = [
   tusRoutes,
   auditLogRoutes,
   eventRoutes,
+  realtimeRoutes,
   webhookRoutes,
   deliveryRoutes,
   rateLimitRoutes,
