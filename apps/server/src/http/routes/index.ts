@@ -27,6 +27,7 @@ import { tokenRoutes } from './tokens.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { usageRoutes } from './usage.ts';
 import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
@@ -62,6 +63,7 @@ const ROUTES: Routes[] = [
   deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
+  usageRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
