@@ -90,7 +90,9 @@ export class DirectUploadService {
   async init(actor: Actor, input: InitUploadBody): Promise<InitUploadResult> {
     const { uploads, db } = this.#options;
     const plan = planDirect(input.size);
-    const upload = await uploads.create(actor, { ...input, door: 'direct' });
+    const { fingerprint, ...rest } = input;
+    const doorState = fingerprint === undefined ? {} : { fingerprint };
+    const upload = await uploads.create(actor, { ...rest, doorState, door: 'direct' });
     const store = await this.#storeOf(upload);
     const ref = await this.#begin(store, upload, plan);
     await saveStaged(db, upload.id, { ...ref });
@@ -173,9 +175,10 @@ export class DirectUploadService {
   async complete(actor: Actor, id: string, claimed: { partNumber: number; etag: string }[] | undefined): Promise<File> {
     const { uploads, leases, db } = this.#options;
     const upload = await uploads.find(actor, id);
+    // One by tus is so after its last byte: its client, which may write alone, learns here what became of it.
+    if (upload.status === 'completed') return this.#fileOf(upload);
     if (upload.door !== 'direct')
       throw new CarcosaError('conflict', { message: 'This upload ends with its last byte.' });
-    if (upload.status === 'completed') return this.#fileOf(upload);
     const isOpen = async () => (await findUpload(db, upload.id))?.status === 'open';
     const held = await leases.acquire(upload.id, { isOpen });
     if (!held) return this.#fileOf(await uploads.find(actor, id));
