@@ -305,6 +305,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();
