@@ -25,6 +25,7 @@ import { factsOfCommitted } from './committed-content.ts';
 import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects } from './upload-project.ts';
 import { UploadTally } from './upload-tally.ts';
 
@@ -34,6 +35,7 @@ const MAX_GROUP = 64;
 export interface UploadCompletionOptions {
   db: Queryable;
   projects: UploadProjects;
+  progress: UploadProgress;
   clock: Clock;
   ids: IdGenerator;
   random: Random;
@@ -114,7 +116,13 @@ export class UploadCompletion {
     const completion = await this.#prepare(held, facts, options);
     held.assertTrusted();
     const file = await this.#groups.submit(completion);
-    return this.committed(held.upload.door, file ?? (await this.#completedBefore(held.upload)));
+    return this.filed(held.upload, file ?? (await this.#completedBefore(held.upload)));
+  }
+
+  /** To be called when the file of a session is committed. */
+  filed({ id, door }: Pick<UploadRow, 'id' | 'door'>, file: File): File {
+    this.#options.progress.completed(id, file.size);
+    return this.committed(door, file);
   }
 
   /** How many uploads shared each transaction that filed them. */
@@ -122,7 +130,7 @@ export class UploadCompletion {
     return this.#groups.sizes;
   }
 
-  /** As {@link file}, inside the caller's transaction; call {@link committed} with the file after it. */
+  /** As {@link file}, inside the caller's transaction; call {@link filed} with the file after it. */
   async fileWithin(
     db: Queryable,
     held: HeldLease,
