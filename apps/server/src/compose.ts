@@ -22,7 +22,9 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  JobService,
   KeyRing,
+  OperationProgress,
   openCredentials,
   ProjectFactsCache,
   ProjectService,
@@ -146,6 +148,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
+  const operations = new OperationProgress({ notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -214,6 +217,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
+  const jobs = new JobService({ ...common, ledger: queue.ledger });
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
@@ -225,6 +229,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     projects: projectFacts,
     tenants: tenantFacts,
     notifications,
+    operations,
     hashLater,
     secret,
   });
@@ -269,6 +274,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       access,
       audit,
       events,
+      operations,
       refusals,
       apiKeys,
       projects,
@@ -289,6 +295,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       sealer,
       transforms,
       quotaSettings,
+      jobs,
       egress,
       httpMeter,
       downloads,
@@ -299,12 +306,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       clearInterval(keyUse);
       metrics.close();
       await saveKeyUse();
+      operations.close();
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();

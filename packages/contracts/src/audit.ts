@@ -11,6 +11,8 @@ export const AUDIT_ACTIONS = {
     'user.update',
     'user.delete',
     'user.verify-email',
+    'user.request-email-change',
+    'user.change-email',
     'user.request-password-reset',
     'user.reset-password',
     'user.change-password',
@@ -95,6 +97,7 @@ export const AUDIT_ACTIONS = {
   plan: ['plan.create', 'plan.update', 'plan.delete'],
   'rate-limit': ['rate-limit.update', 'rate-limit.reset', 'rate-limit.block', 'rate-limit.unblock'],
   settings: ['settings.update', 'settings.rotate-keys'],
+  job: ['job.retry', 'job.retry-all', 'job.cancel'],
   audit: ['audit.retain'],
   /** Refused attempts at what has no action of its own. */
   request: ['request.refuse'],
