@@ -148,6 +148,12 @@ export interface CallerLimits {
   blockedUntil: number | null;
 }
 
+export interface ChangeEmailBody {
+  /** an e-mail address, in any case */
+  newEmail: string;
+  password?: string;
+}
+
 export interface ChangePasswordBody {
   currentPassword: string;
   /** 8 to 128 characters */
@@ -168,6 +174,10 @@ export interface CollectResult {
 export interface CompleteUploadBody {
   /** as the provider answered; absent: all that it received */
   parts?: { partNumber: number; etag: string; }[];
+}
+
+export interface ConfirmEmailBody {
+  token: string;
 }
 
 export interface CopyFileBody {
@@ -471,6 +481,39 @@ export interface InviteBody {
   teamId?: string;
 }
 
+export interface Job {
+  id: string;
+  queue: string;
+  state: JobState;
+  /** what the job is about */
+  data: unknown;
+  /** attempts that have ended */
+  attempts: number;
+  maxAttempts: number;
+  /** what the last attempt failed with */
+  error: string | null;
+  /** of a dead letter: the queue that it came from */
+  deadLetterOf: string | null;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** not before, for jobs that wait */
+  startAfter: string;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+export interface JobQueueView {
+  /** the name of its jobs; "dead-letters" keeps those that failed for the last time */
+  name: string;
+  /** seconds between two runs; null for what is made by whoever needs it */
+  every: number | null;
+  counts: Record<string, number>;
+  /** since when the oldest job that could be done waits; null when none does */
+  waitingSince: string | null;
+}
+
+export type JobState = 'created' | 'retry' | 'active' | 'completed' | 'cancelled' | 'failed';
+
 export interface KeyRestrictions {
   /** files of this tenant only */
   tenantId?: string;
@@ -620,7 +663,7 @@ export interface PasskeyRegistrationBody {
 }
 
 export interface PendingLink {
-  kind: 'verify-email' | 'reset-password' | 'invitation';
+  kind: 'verify-email' | 'reset-password' | 'change-email' | 'invitation';
   email: string;
   url: string;
   /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
@@ -1054,10 +1097,6 @@ export interface ValidateTokenBody {
   token: string;
 }
 
-export interface VerifyEmailBody {
-  token: string;
-}
-
 export interface Webhook {
   id: string;
   organizationId: string;
@@ -1240,6 +1279,9 @@ export interface Operations {
   "GET /files/{id}/download": { path: { id: string }; query?: { version?: number }; data: null };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
+  "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /organizations/{id}": { path: { id: string }; data: Organization };
   "GET /organizations/{id}/invitations": { path: { id: string }; query?: { limit?: number; cursor?: string }; data: { items: Invitation[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1286,7 +1328,10 @@ export interface Operations {
   "POST /access/explain": { body: ExplainBody; data: Explanation };
   "POST /api-keys": { body: CreateApiKeyBody; data: CreatedApiKey };
   "POST /api-keys/{id}/rotate": { path: { id: string }; body?: RotateApiKeyBody | null; data: CreatedApiKey };
+  "POST /auth/change-email": { body: ChangeEmailBody; data: { message: string; } };
   "POST /auth/change-password": { body: ChangePasswordBody; data: LoggedIn };
+  "POST /auth/confirm-email": { body: ConfirmEmailBody; data: null };
+  "POST /auth/delete-account": { body?: { password?: string; } | null; data: null };
   "POST /auth/forgot-password": { body: EmailBody; data: { message: string; } };
   "POST /auth/login": { body: LoginBody; data: LoggedIn | SecondStep };
   "POST /auth/login/two-factor": { body: SecondStepBody; data: LoggedIn };
@@ -1303,7 +1348,7 @@ export interface Operations {
   "POST /auth/two-factor/disable": { body?: { password?: string; } | null; data: LoggedIn };
   "POST /auth/two-factor/enable": { body?: { password?: string; } | null; data: TwoFactorSetup };
   "POST /auth/two-factor/recovery-codes": { body?: { password?: string; } | null; data: RecoveryCodes };
-  "POST /auth/verify-email": { body: VerifyEmailBody; data: null };
+  "POST /auth/verify-email": { body: ConfirmEmailBody; data: null };
   "POST /buckets": { body: CreateBucketBody; data: Bucket };
   "POST /buckets/{id}/fix-cors": { path: { id: string }; body?: { origins?: string[]; } | null; data: BucketCorsFix };
   "POST /buckets/{id}/share": { path: { id: string }; body: ShareBucketBody; data: Bucket };
@@ -1319,6 +1364,9 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'remove-files'; } | null; data: { retried: number; } };
+  "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
+  "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };
   "POST /organizations/{id}/invitations": { path: { id: string }; body: InviteBody; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
   "POST /organizations/{id}/transfer": { path: { id: string }; body: TransferBody; data: Member };

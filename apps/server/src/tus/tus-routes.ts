@@ -240,9 +240,10 @@ const TusParameters = z.object({
 });
 
 /** The keys of the metadata that mean something here; the others are kept as the file's metadata. */
-function describeUpload(
-  header: string | undefined,
-): Pick<CreateUpload, 'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'> & {
+function describeUpload(header: string | undefined): Pick<
+  CreateUpload,
+  'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'
+> & {
   fingerprint?: string | undefined;
 } {
   const { filename, name, filetype, type, path, visibility, fingerprint, ...rest } = parseMetadata(header);
