@@ -22,7 +22,9 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  JobService,
   KeyRing,
+  OperationProgress,
   openCredentials,
   ProjectFactsCache,
   ProjectService,
@@ -150,6 +152,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
+  const operations = new OperationProgress({ notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -222,6 +225,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
+  const jobs = new JobService({ ...common, ledger: queue.ledger });
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
@@ -233,6 +237,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     projects: projectFacts,
     tenants: tenantFacts,
     notifications,
+    operations,
     hashLater,
     secret,
   });
@@ -277,6 +282,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       access,
       audit,
       events,
+      operations,
       refusals,
       apiKeys,
       projects,
@@ -298,6 +304,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       sealer,
       transforms,
       quotaSettings,
+      jobs,
       egress,
       refusedQuotas,
       httpMeter,
@@ -309,6 +316,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       clearInterval(keyUse);
       metrics.close();
       await saveKeyUse();
+      operations.close();
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
@@ -317,6 +325,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();

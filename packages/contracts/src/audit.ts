@@ -11,6 +11,8 @@ export const AUDIT_ACTIONS = {
     'user.update',
     'user.delete',
     'user.verify-email',
+    'user.request-email-change',
+    'user.change-email',
     'user.request-password-reset',
     'user.reset-password',
     'user.change-password',
@@ -97,6 +99,7 @@ export const AUDIT_ACTIONS = {
   prices: ['prices.update'],
   'rate-limit': ['rate-limit.update', 'rate-limit.reset', 'rate-limit.block', 'rate-limit.unblock'],
   settings: ['settings.update', 'settings.rotate-keys'],
+  job: ['job.retry', 'job.retry-all', 'job.cancel'],
   audit: ['audit.retain'],
   /** Refused attempts at what has no action of its own. */
   request: ['request.refuse'],

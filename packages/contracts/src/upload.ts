@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ByteCount, Metadata, queryInteger, Timestamp, Visibility } from './common.ts';
+import { ByteCount, Metadata, queryInteger, StorableText, Timestamp, Visibility } from './common.ts';
 import { FilePath } from './path.ts';
 
 /** Most parts that an upload can have, as at S3. */
@@ -11,6 +11,11 @@ export const Checksum = z
   .regex(/^sha256:[0-9a-f]{64}$/i)
   .transform((value) => value.toLowerCase())
   .describe('"sha256:<hex>" of the whole content');
+
+/** How a client knows the content again after a reload or on another device; the server compares nothing but the text. */
+export const Fingerprint = StorableText.min(1)
+  .max(200)
+  .describe('how the client knows the content again, to continue the upload later');
 
 const FileName = z.string().min(1).max(1024);
 
@@ -24,6 +29,7 @@ export const InitUploadBody = z.strictObject({
   visibility: Visibility.optional(),
   metadata: Metadata.optional(),
   tenantId: z.string().optional(),
+  fingerprint: Fingerprint.optional(),
 });
 export type InitUploadBody = z.infer<typeof InitUploadBody>;
 
@@ -70,6 +76,7 @@ export const Upload = z.object({
   partSize: ByteCount.optional(),
   partCount: z.number().int().optional(),
   parts: z.array(ReceivedPart).optional(),
+  fingerprint: z.string().nullable().describe('as the client gave it when it began'),
   fileId: z.string().nullable(),
   createdAt: Timestamp,
   expiresAt: Timestamp,
@@ -79,6 +86,7 @@ export type Upload = z.infer<typeof Upload>;
 export const ListUploadsQuery = z.object({
   projectId: z.string().optional(),
   status: z.literal('unfinished').default('unfinished'),
+  fingerprint: Fingerprint.optional().describe('only uploads that began with it'),
   limit: queryInteger(1, 1000).default(50),
   cursor: z.string().max(4096).optional(),
 });
