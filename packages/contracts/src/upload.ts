@@ -30,12 +30,18 @@ export const InitUploadBody = z.strictObject({
   metadata: Metadata.optional(),
   tenantId: z.string().optional(),
   fingerprint: Fingerprint.optional(),
+  tus: z
+    .boolean()
+    .optional()
+    .describe('the client speaks tus too: the strategy is `tus` where that is the better way to this bucket'),
 });
 export type InitUploadBody = z.infer<typeof InitUploadBody>;
 
 export const InitUploadResult = z.object({
   uploadId: z.string(),
-  strategy: z.enum(['single', 'multipart']),
+  strategy: z
+    .enum(['single', 'multipart', 'tus'])
+    .describe('tus, only for who asked for it: PATCH /api/v1/tus/{uploadId} from offset 0'),
   url: z.string().optional().describe('single: PUT the bytes here'),
   headers: z.record(z.string(), z.string()).optional().describe('single: send exactly these'),
   partSize: ByteCount.optional().describe('multipart: every part but the last has this many bytes'),

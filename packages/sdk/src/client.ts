@@ -38,6 +38,7 @@ export interface CarcosaOptions {
 export interface Platform<Input> {
   transport?: Transport;
   openSource?: (input: Input) => Promise<UploadSource>;
+  prefersTus?: boolean;
   timing?: Timing;
 }
 
@@ -68,7 +69,12 @@ export function createCarcosa(options: CarcosaOptions): Carcosa {
 
 /** For packages that bring a platform along, as `@carcosa/sdk/node` does. */
 export function createClient<Input>(options: CarcosaOptions, platform: Platform<Input>): Carcosa<Input> {
-  const { timing = systemTiming, openSource = sourceOf, transport = defaultTransport(options.fetch) } = platform;
+  const {
+    timing = systemTiming,
+    openSource = sourceOf,
+    prefersTus = false,
+    transport = defaultTransport(options.fetch),
+  } = platform;
   const url = baseUrl(options.url);
   const http = new Http({
     url,
@@ -80,7 +86,7 @@ export function createClient<Input>(options: CarcosaOptions, platform: Platform<
     retries: options.retries ?? 3,
   });
   const { parallelFiles = 3, parallelParts = 3, checksums: hashes = true } = options;
-  const settings = { transport, parallelFiles, parallelParts, hashes, openSource };
+  const settings = { transport, parallelFiles, parallelParts, hashes, openSource, prefersTus };
   const uploads = new Uploads<Input>(http, settings);
   const files = new Files(http);
   return {

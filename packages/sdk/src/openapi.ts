@@ -442,11 +442,14 @@ export interface InitUploadBody {
   tenantId?: string;
   /** how the client knows the content again, to continue the upload later */
   fingerprint?: string;
+  /** the client speaks tus too: the strategy is `tus` where that is the better way to this bucket */
+  tus?: boolean;
 }
 
 export interface InitUploadResult {
   uploadId: string;
-  strategy: 'single' | 'multipart';
+  /** tus, only for who asked for it: PATCH /api/v1/tus/{uploadId} from offset 0 */
+  strategy: 'single' | 'multipart' | 'tus';
   /** single: PUT the bytes here */
   url?: string;
   /** single: send exactly these */

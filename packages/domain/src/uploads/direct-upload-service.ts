@@ -92,9 +92,15 @@ export class DirectUploadService {
   async init(actor: Actor, input: InitUploadBody): Promise<InitUploadResult> {
     const { uploads, db } = this.#options;
     const plan = planDirect(input.size);
-    const { fingerprint, ...rest } = input;
+    const { fingerprint, tus, ...rest } = input;
     const doorState = fingerprint === undefined ? {} : { fingerprint };
-    const upload = await uploads.create(actor, { ...rest, doorState, door: 'direct' });
+    // Bytes that pass us anyhow are hashed as they come by tus, and read once more after parts; a part alone cannot be continued.
+    const isTusBetter = async (bucketId: string): Promise<boolean> =>
+      plan.strategy === 'single' || !(await this.#options.stores.storeFor(bucketId as UploadRow['bucketId'])).presign;
+    const door = async (bucketId: string) => (tus && (await isTusBetter(bucketId)) ? 'tus' : 'direct');
+    const upload = await uploads.create(actor, { ...rest, doorState, door });
+    if (upload.door === 'tus')
+      return { uploadId: upload.id, strategy: 'tus', expiresAt: toIsoString(upload.expiresAt) };
     const store = await this.#storeOf(upload);
     const ref = await this.#begin(store, upload, plan);
     await saveStaged(db, upload.id, { ...ref });

@@ -46,6 +46,8 @@ export interface UploadRun {
   /** `sha256:<hex>` of the whole content, where the caller knows it. */
   readonly checksum: string | undefined;
   readonly hashes: boolean;
+  /** Tells progress by the byte and has one fast connection: tus is as good as parts side by side. */
+  readonly prefersTus: boolean;
 }
 
 /** Attempts without any progress before an upload gives up; with waiting, about three minutes. */

@@ -1,7 +1,10 @@
 import { CarcosaError, isCarcosaError } from '../errors.ts';
 import type { File, Upload } from '../openapi.ts';
 import { type BytesRequest, persist, sendBytes, slice, type UploadRun } from './context.ts';
+import { uploadByTus } from './tus.ts';
 
+/** From here the server cuts uploads into parts: what is smaller can be continued by tus alone. */
+const PARTS_FROM = 16 * 1024 * 1024;
 /** Addresses that are asked for at once: they expire within the hour. */
 const SIGNED_AT_ONCE = 64;
 /** How often the server may find parts missing that were taken. */
@@ -18,10 +21,14 @@ interface Signed {
   headers: Record<string, string>;
 }
 
-/** The bytes straight to the bucket, large ones in parts side by side: `POST /uploads/init`, PUT, `complete`. */
+/**
+ * The bytes straight to the bucket, large ones in parts side by side: `POST /uploads/init`, PUT, `complete`. Where nothing else was asked for,
+ * the server may say that tus is the better way.
+ */
 export async function uploadDirectly(run: UploadRun): Promise<File> {
   const { http, memory, signal } = run;
   const id = memory.uploadId ?? (await begin(run));
+  if (memory.protocol === 'tus') return uploadByTus(run);
   const input = { path: { id } };
   for (let attempt = 1; ; attempt++) {
     const upload = await persist(run, () => http.call('GET /uploads/{id}', input, { signal }));
@@ -44,10 +51,13 @@ async function begin(run: UploadRun): Promise<string> {
     ...(contentType ? { contentType } : {}),
     ...(checksum === undefined ? {} : { checksum }),
     ...(memory.fingerprint === undefined ? {} : { fingerprint: memory.fingerprint }),
+    ...(memory.protocol === undefined ? { tus: run.prefersTus || (source.size ?? 0) < PARTS_FROM } : {}),
   });
   const headers = { 'idempotency-key': memory.idempotencyKey };
-  const { uploadId } = await persist(run, () => http.call('POST /uploads/init', { body }, { signal, headers }));
+  const begun = await persist(run, () => http.call('POST /uploads/init', { body }, { signal, headers }));
+  const { uploadId, strategy } = begun;
   memory.uploadId = uploadId;
+  memory.protocol = strategy === 'tus' ? 'tus' : 'direct';
   return uploadId;
 }
 

@@ -19,8 +19,8 @@ export interface UploadOptions extends UploadTarget {
   /** Cancels it. */
   signal?: AbortSignal;
   /**
-   * Default `auto`: up to 5 MiB one request; beyond, straight to the bucket in parts, or by tus where the bytes come as a stream of
-   * unknown length or are less than a part.
+   * Default `auto`: up to 5 MiB one request; beyond, straight to the bucket in parts, or by tus where that is better: for less than a part,
+   * for streams of unknown length, and from Node to a bucket on the server's own disk.
    */
   protocol?: UploadProtocol;
   /** SHA-256 of the content as 64 hex digits, if it is known: the server compares. What goes in one request is hashed here. */
@@ -37,6 +37,7 @@ export interface UploadSettings {
   readonly parallelFiles: number;
   readonly parallelParts: number;
   readonly hashes: boolean;
+  readonly prefersTus: boolean;
   /** Makes a source of what only this platform knows. */
   readonly openSource: (input: never) => Promise<UploadSource>;
 }
@@ -44,8 +45,6 @@ export interface UploadSettings {
 const MIB = 1024 * 1024;
 /** Up to here an upload is one request. */
 export const SIMPLE_BYTES = 5 * MIB;
-/** From here the server cuts direct uploads into parts. */
-const PARTS_FROM = 16 * MIB;
 
 const PROTOCOLS = { simple: uploadSimply, direct: uploadDirectly, tus: uploadByTus };
 
@@ -54,8 +53,8 @@ export class Uploads<Input = UploadInput> {
   readonly #http: Http;
   readonly #settings: UploadSettings;
   readonly #slots: Slots;
-  /** Sessions that this client is working on: nobody else of it continues them. */
-  readonly #taken = new Set<string>();
+  /** What this client is working on: nobody else of it continues those sessions. */
+  readonly #running = new Set<UploadMemory>();
 
   constructor(http: Http, settings: UploadSettings) {
     this.#http = http;
@@ -67,9 +66,18 @@ export class Uploads<Input = UploadInput> {
   upload(input: Input, options: UploadOptions = {}): UploadTask<File> {
     const memory: UploadMemory = { idempotencyKey: uniqueId(this.#http.settings.timing) };
     const { signal, onProgress, sha256 } = options;
-    const { transport, parallelParts, hashes } = this.#settings;
+    const { transport, parallelParts, hashes, prefersTus } = this.#settings;
     const checksum = sha256 === undefined ? undefined : `sha256:${sha256.toLowerCase()}`;
-    const own = { http: this.#http, transport, parallelParts, hashes, checksum, target: targetOf(options), memory };
+    const own = {
+      http: this.#http,
+      transport,
+      parallelParts,
+      hashes,
+      prefersTus,
+      checksum,
+      target: targetOf(options),
+      memory,
+    };
     const opened = new Reopened(() => this.#settings.openSource(input as never));
     return new UploadTask<File>({
       name: options.fileName ?? (input as { name?: string }).name ?? options.path?.split('/').pop() ?? '',
@@ -119,21 +127,22 @@ export class Uploads<Input = UploadInput> {
 
   async #perform(run: UploadRun, { protocol = 'auto', resume = true }: UploadOptions): Promise<File> {
     const { memory, source } = run;
-    if (memory.protocol === undefined) {
+    if (memory.uploadId === undefined && memory.protocol === undefined) {
       if (typeof resume === 'object') await this.#continue(run, resume.id);
-      memory.protocol ??= choose(protocol, run);
+      else if (protocol !== 'auto') memory.protocol = protocol;
+      else if (source.size === null) memory.protocol = 'tus';
+      else if (source.size <= SIMPLE_BYTES) memory.protocol = 'simple';
       if (memory.protocol !== 'simple' && memory.uploadId === undefined) {
         memory.fingerprint = await fingerprintOf(source);
         // Without its time two contents are too easily taken for one.
         if (resume && source.lastModified !== undefined) await this.#findBegun(run, protocol);
       }
     }
-    const remembered = memory.uploadId;
-    if (remembered) this.#taken.add(remembered);
+    this.#running.add(memory);
     try {
-      return await PROTOCOLS[memory.protocol](run);
+      return await PROTOCOLS[memory.protocol ?? 'direct'](run);
     } finally {
-      if (remembered) this.#taken.delete(remembered);
+      this.#running.delete(memory);
     }
   }
 
@@ -146,7 +155,7 @@ export class Uploads<Input = UploadInput> {
     const found = items.find(
       ({ id, size, path, door, name }) =>
         size === source.size &&
-        !this.#taken.has(id) &&
+        ![...this.#running].some(({ uploadId }) => uploadId === id) &&
         (wanted === 'auto' ? door !== 'simple' : door === wanted) &&
         (target.path === undefined ? name === (target.fileName ?? source.name) : path === target.path),
     );
@@ -197,17 +206,6 @@ class Reopened {
 function take(memory: UploadMemory, { id, door }: Upload): void {
   memory.uploadId = id;
   memory.protocol = door;
-}
-
-function choose(wanted: UploadProtocol, { source, target, checksum }: UploadRun): 'simple' | 'direct' | 'tus' {
-  if (wanted !== 'auto') return wanted;
-  const { size } = source;
-  if (size === null) return 'tus';
-  if (size <= SIMPLE_BYTES) return 'simple';
-  // tus carries metadata as text, and no checksum of the whole.
-  const isPlain =
-    checksum === undefined && Object.values(target.metadata ?? {}).every((value) => typeof value === 'string');
-  return size < PARTS_FROM && isPlain ? 'tus' : 'direct';
 }
 
 /** What the server is told, without what concerns this client alone. */
