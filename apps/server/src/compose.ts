@@ -22,6 +22,7 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  JobService,
   KeyRing,
   OperationProgress,
   openCredentials,
@@ -31,6 +32,7 @@ import {
   QuotaService,
   Quotas,
   RefusalLog,
+  RefusedQuotas,
   Sealer,
   ServingService,
   TeamBuckets,
@@ -54,6 +56,7 @@ import { composeRealtime } from './compose-realtime.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
@@ -87,6 +90,8 @@ export interface ComposeInput {
   random?: Random;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
+  /** Whether downloads, calls and pictures are counted; absent: yes. The bench compares. */
+  countsUsage?: boolean;
 }
 
 /**
@@ -177,7 +182,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
   const projects = new ProjectService({ ...common, access, buckets, removeLater, onChange });
-  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
+  const refusedQuotas = new RefusedQuotas(common);
+  const onRefused = refusedQuotas.note.bind(refusedQuotas);
+  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
+  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
   const tree = composeTree({
     ...common,
     access,
@@ -212,6 +220,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
     limiter: limits.limiter,
     quotas,
+    usage: usageParts.usage,
   });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
@@ -221,6 +230,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
+  const jobs = new JobService({ ...common, ledger: queue.ledger });
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
@@ -300,10 +310,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...webhookParts,
       ...limits,
       ...bucketParts,
+      ...usageParts,
       sealer,
       transforms,
       quotaSettings,
+      jobs,
       egress,
+      refusedQuotas,
       httpMeter,
       downloads,
       metrics,
@@ -319,9 +332,12 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
+      await usageParts.usageMeter.close();
+      await refusedQuotas.flush();
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();
