@@ -48,6 +48,7 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
@@ -144,7 +145,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
-  const webhookParts = composeWebhooks({
+  const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
@@ -238,6 +239,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
 
   const httpMeter = new HttpMeter();
+  const alarmParts = composeAlarms({
+    ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
+    ...{ mailer: people.mailer, http: httpMeter },
+  });
   const downloads = new DownloadTally();
   const metrics = new MetricsService({
     ...{
@@ -290,6 +295,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...alarmParts,
       ...limits,
       ...bucketParts,
       sealer,
@@ -305,6 +311,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      alarmParts.nodeSampler.close();
       await saveKeyUse();
       operations.close();
       await webhookParts.webhookWorker.close();

@@ -94,6 +94,7 @@ export const AUDIT_ACTIONS = {
     'webhook.disable',
     'webhook.delete',
   ],
+  alarm: ['alarm.create', 'alarm.update', 'alarm.delete', 'alarm.test', 'alarm.fire', 'alarm.resolve'],
   plan: ['plan.create', 'plan.update', 'plan.delete'],
   'rate-limit': ['rate-limit.update', 'rate-limit.reset', 'rate-limit.block', 'rate-limit.unblock'],
   settings: ['settings.update', 'settings.rotate-keys'],
