@@ -32,6 +32,7 @@ import {
   QuotaService,
   Quotas,
   RefusalLog,
+  RefusedQuotas,
   Sealer,
   ServingService,
   TeamBuckets,
@@ -55,6 +56,7 @@ import { composePeople } from './compose-people.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
@@ -87,6 +89,8 @@ export interface ComposeInput {
   random?: Random;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
+  /** Whether downloads, calls and pictures are counted; absent: yes. The bench compares. */
+  countsUsage?: boolean;
 }
 
 /**
@@ -174,7 +178,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
   const projects = new ProjectService({ ...common, access, buckets, removeLater, onChange });
-  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
+  const refusedQuotas = new RefusedQuotas(common);
+  const onRefused = refusedQuotas.note.bind(refusedQuotas);
+  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
+  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
   const tree = composeTree({
     ...common,
     access,
@@ -209,6 +216,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
     limiter: limits.limiter,
     quotas,
+    usage: usageParts.usage,
   });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
@@ -298,11 +306,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...alarmParts,
       ...limits,
       ...bucketParts,
+      ...usageParts,
       sealer,
       transforms,
       quotaSettings,
       jobs,
       egress,
+      refusedQuotas,
       httpMeter,
       downloads,
       metrics,
@@ -317,6 +327,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
+      await usageParts.usageMeter.close();
+      await refusedQuotas.flush();
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();

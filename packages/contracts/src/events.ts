@@ -52,6 +52,8 @@ export const EVENTS = {
   'invitation.declined': 'An invitation was declined.',
   'invitation.revoked': 'An invitation was revoked.',
   'quota.updated': 'The quotas of an organization, project or tenant were changed.',
+  'quota.warning': 'At least 80 or 90 percent of a quota are used; `threshold` says which. Each is told once a month.',
+  'quota.exceeded': 'A quota is used up, or somebody was refused by it. Told once a month.',
   'alarm.created': 'An alarm was made.',
   'alarm.updated': 'An alarm was changed.',
   'alarm.deleted': 'An alarm was removed.',

@@ -21,4 +21,5 @@ export * from './storable.ts';
 export * from './tenant.ts';
 export * from './transform/index.ts';
 export * from './upload.ts';
+export * from './usage.ts';
 export * from './webhook.ts';

@@ -28,6 +28,10 @@ export const JOBS = {
   'seal-audit': z.object({}),
   /** Purges files that have been in the trash for longer than their project keeps them. */
   'purge-trash': z.object({}),
+  /** Removes usage that is older than it is kept. */
+  'retain-usage': z.object({}),
+  /** Brings the usage of each day up to what files added and took away. */
+  'fold-usage': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */
   'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
 } as const satisfies Record<string, z.ZodType>;

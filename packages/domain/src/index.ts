@@ -35,4 +35,5 @@ export * from './tenants/tenant-facts.ts';
 export * from './tenants/tenant-tokens.ts';
 export * from './transforms/index.ts';
 export * from './uploads/index.ts';
+export * from './usage/index.ts';
 export * from './webhooks/index.ts';

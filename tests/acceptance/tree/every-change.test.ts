@@ -106,6 +106,8 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /organizations/{id}/transfer', owner, [organization.id], json({ userId: heir.user.id }));
   await change('DELETE /organizations/{id}', heir.accessToken, [organization.id]);
   await change('PUT /organizations/{id}/quotas', boss, [ids.organization], json({ quotas: { files: 1000 } }));
+  await change('PUT /organizations/{id}/prices', boss, [ids.organization], json({ prices: {} }));
+  await change('PUT /prices', boss, [], json({ prices: {} }));
   await change('PUT /plans/{name}', boss, ['trial'], json({ quotas: { files: 5 } }));
   await change('DELETE /plans/{name}', boss, ['trial']);
 

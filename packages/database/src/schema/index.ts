@@ -7,3 +7,4 @@ export * from './limits.ts';
 export * from './people.ts';
 export * from './tenancy.ts';
 export * from './uploads.ts';
+export * from './usage.ts';

@@ -29,6 +29,7 @@ import { tokenRoutes } from './tokens.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { usageRoutes } from './usage.ts';
 import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
@@ -64,6 +65,7 @@ const ROUTES: Routes[] = [
   deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
+  usageRoutes,
   jobRoutes,
   alarmRoutes,
 ];
