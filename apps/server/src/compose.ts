@@ -49,6 +49,7 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
@@ -150,7 +151,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
-  const webhookParts = composeWebhooks({
+  const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
@@ -255,6 +256,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ operations, notifications, ...limits },
   });
   const httpMeter = new HttpMeter();
+  const alarmParts = composeAlarms({
+    ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
+    ...{ mailer: people.mailer, http: httpMeter },
+  });
   const downloads = new DownloadTally();
   const metrics = new MetricsService({
     ...{
@@ -308,6 +313,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...alarmParts,
       ...limits,
       ...bucketParts,
       ...usageParts,
@@ -325,6 +331,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      alarmParts.nodeSampler.close();
       await saveKeyUse();
       await closeRealtime();
       operations.close();

@@ -2,6 +2,7 @@ import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
 import { accessRoutes } from './access.ts';
+import { alarmRoutes } from './alarms.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
@@ -68,6 +69,7 @@ const ROUTES: Routes[] = [
   quotaRoutes,
   usageRoutes,
   jobRoutes,
+  alarmRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
