@@ -10,6 +10,7 @@ export * from './explain.ts';
 export * from './file.ts';
 export * from './jobs.ts';
 export * from './limits.ts';
+export * from './media/index.ts';
 export * from './organization.ts';
 export * from './path.ts';
 export * from './permissions.ts';

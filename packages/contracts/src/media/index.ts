@@ -1,0 +1,2 @@
+export * from './file-facts.ts';
+export * from './media-step.ts';
