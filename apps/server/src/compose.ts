@@ -23,6 +23,7 @@ import {
   GarbageService,
   IdempotencyService,
   KeyRing,
+  OperationProgress,
   openCredentials,
   ProjectFactsCache,
   ProjectService,
@@ -146,6 +147,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
+  const operations = new OperationProgress({ notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -225,6 +227,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     projects: projectFacts,
     tenants: tenantFacts,
     notifications,
+    operations,
     hashLater,
     secret,
   });
@@ -269,6 +272,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       access,
       audit,
       events,
+      operations,
       refusals,
       apiKeys,
       projects,
@@ -299,12 +303,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       clearInterval(keyUse);
       metrics.close();
       await saveKeyUse();
+      operations.close();
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();

@@ -11,6 +11,8 @@ export const AUDIT_ACTIONS = {
     'user.update',
     'user.delete',
     'user.verify-email',
+    'user.request-email-change',
+    'user.change-email',
     'user.request-password-reset',
     'user.reset-password',
     'user.change-password',

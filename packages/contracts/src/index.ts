@@ -16,6 +16,7 @@ export * from './path.ts';
 export * from './permissions.ts';
 export * from './project.ts';
 export * from './quotas.ts';
+export * from './realtime.ts';
 export * from './storable.ts';
 export * from './tenant.ts';
 export * from './transform/index.ts';

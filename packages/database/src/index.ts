@@ -23,5 +23,6 @@ export * from './repositories/serving.ts';
 export * from './repositories/sessions.ts';
 export * from './repositories/tenants.ts';
 export * from './repositories/uploads/index.ts';
+export * from './repositories/verifications.ts';
 export * from './repositories/webhooks/index.ts';
 export type { UploadDoor, UploadStatus } from './schema/index.ts';

@@ -23,6 +23,7 @@ export * from './projects/project-facts.ts';
 export * from './projects/service.ts';
 export * from './provisioning/service.ts';
 export * from './quotas/index.ts';
+export * from './realtime/index.ts';
 export * from './removal/remove-files.ts';
 export * from './secrets/index.ts';
 export * from './serving/index.ts';

@@ -25,7 +25,7 @@ const SILENT: Record<string, string> = {
 };
 /** Second factors, passkeys and links are tried, with what they record, by the suites of people. */
 const OF_PEOPLE =
-  /^(POST|PATCH|DELETE) \/auth\/(login\/two-factor|passkeys|two-factor|sessions|refresh|reset-password|send-verification|verify-email|forgot-password)/;
+  /^(POST|PATCH|DELETE) \/auth\/(login\/two-factor|passkeys|two-factor|sessions|refresh|reset-password|send-verification|verify-email|forgot-password|change-email|confirm-email|delete-account)/;
 
 let server: Server;
 let admin: Person;

@@ -32,6 +32,7 @@ import type { PartAddresses } from './part-addresses.ts';
 import { receive } from './upload-body.ts';
 import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
 import type { HeldLease, UploadLeases } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects } from './upload-project.ts';
 import type { UploadService } from './upload-service.ts';
 import { uploadView } from './upload-view.ts';
@@ -51,6 +52,7 @@ export interface DirectUploadServiceOptions {
   uploads: UploadService;
   leases: UploadLeases;
   completion: UploadCompletion;
+  progress: UploadProgress;
   addresses: PartAddresses;
   clock: Clock;
   random: Random;
@@ -148,6 +150,7 @@ export class DirectUploadService {
       }
       const etag = randomToken(random, 32);
       if (!(await finishPart(db, upload.id, partNumber, writer.name, etag))) throw new CarcosaError('upload_fenced');
+      await this.#tellReceived(upload, plan);
       return etag;
     } catch (error) {
       await dropPart(db, upload.id, partNumber, writer.name).catch(() => {});
@@ -155,6 +158,14 @@ export class DirectUploadService {
     } finally {
       writer.done();
     }
+  }
+
+  /** A progress that cannot be told is no reason to refuse the part. */
+  async #tellReceived({ id }: UploadRow, { size }: DirectPlan): Promise<void> {
+    const { db, progress } = this.#options;
+    const arrived = async (): Promise<number> =>
+      (await findParts(db, id)).parts.reduce((sum, part) => sum + part.size, 0);
+    await progress.receivedPart({ id, size }, arrived).catch(() => {});
   }
 
   /** A client that lost its connection sends the part again before we have seen the end of the first one: wait for that. */
@@ -249,7 +260,7 @@ export class DirectUploadService {
       if (sha256 === null && hashDirectUploads) await hashLater(db, upload.objectId);
       return made;
     });
-    return completion.committed(held.upload.door, file);
+    return completion.filed(held.upload, file);
   }
 
   /** The provider's own word; else read back at once where the client wants it compared; else a job learns it later. */

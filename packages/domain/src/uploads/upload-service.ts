@@ -31,6 +31,7 @@ import { HeldUploads } from './held-uploads.ts';
 import type { UploadCompletion } from './upload-completion.ts';
 import { type CreateUpload, draftUpload, type UploadDraft } from './upload-draft.ts';
 import { HeldLease, type UploadLeases } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects, UploadTenants } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
 import type { BodyChecksum } from './upload-writer.ts';
@@ -56,6 +57,7 @@ export interface UploadServiceOptions {
   leases: UploadLeases;
   completion: UploadCompletion;
   wholes: WholeUploads;
+  progress: UploadProgress;
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;

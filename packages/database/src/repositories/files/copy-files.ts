@@ -2,6 +2,7 @@ import type { File } from '@carcosa/contracts';
 import type { FileId, ProjectId } from '@carcosa/kernel';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
+import { tenantStays } from '../uploads/file-ended.ts';
 
 /** One file to be made of another's present content. */
 export interface FileCopy {
@@ -53,7 +54,7 @@ with input as (
   select * from jsonb_to_recordset($3::jsonb) as n(position int, id text, path text, folder text, name text, "newId" text, "newKey" text)
 ), source as (
   select n.position, n.path as new_path, n.folder as new_folder, n.name as new_name, n."newId" as new_id, n."newKey" as new_key, f.*
-  from input n join files f on f.id = n.id and f.project_id = $2 and f.deleted_at is null
+  from input n join files f on f.id = n.id and f.project_id = $2 and f.deleted_at is null and ${tenantStays('f.tenant_id')}
 ), held as (
   -- Waits for a purge that holds the object: when that has removed it, it is missing here and nothing is copied. The other way
   -- round the purge waits for us, and finds the new reference.

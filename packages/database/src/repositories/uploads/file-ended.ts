@@ -2,6 +2,14 @@ import { EVENT_CONTEXT, queueEvents, WOKEN } from '../events/event-queue.ts';
 import { fileJson } from '../file-json.ts';
 
 /**
+ * Whether the tenant that a new file would belong to is there, and stays until the transaction ends: its removal waits, and then finds the
+ * file. "" is no tenant.
+ * @param column of SQL, with its table
+ */
+export const tenantStays = (column: string): string =>
+  `(${column} = '' or exists (select from tenants living where living.id = ${column} for key share))`;
+
+/**
  * The end of a statement that makes files of uploads: object, file (or a new version of the one at that path), version, audit entry
  * and event of each row of `ended`, a part of the statement's `with` that comes before. No two rows may have the same path. Gives `uploadId` and `file` of each.
  * @param publicUrl the placeholder that holds our public address without a "/" at its end
