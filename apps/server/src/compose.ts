@@ -49,6 +49,7 @@ import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
+import { composeMedia } from './compose-media.ts';
 import { composePeople } from './compose-people.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
@@ -231,6 +232,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     hashLater,
     secret,
   });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+  });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
@@ -288,6 +293,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...mediaParts,
       ...limits,
       ...bucketParts,
       sealer,
@@ -308,6 +314,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await refusals.close();
       await egress.close();
       imagePool.close();
+      mediaParts.factsReader.close();
+      await mediaParts.arrivalWorker.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
       await people.emailChanges.drain();

@@ -195,6 +195,8 @@ export interface ServerConfig {
   sendfile: SendfileSettings;
   /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
   metricsToken: string | undefined;
+  /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
+  programPath: string;
   people: PeopleSettings;
 }
 
@@ -228,6 +230,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     webhookNetworks: readConfig(WEBHOOK_SHAPE, environment).CARCOSA_WEBHOOK_ALLOW_PRIVATE,
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
+    programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
   };
 }

@@ -18,6 +18,10 @@ export const JOB_SETTINGS: Record<JobName, JobSettings> = {
   // Until it is sealed, an entry could be changed without a trace by whoever owns the database.
   'seal-audit': { every: 10, concurrency: 1 },
   'hash-object': { concurrency: 2 },
+  'read-facts': { concurrency: 2 },
+  // FFmpeg itself uses all processors.
+  'run-transform': { concurrency: 1 },
+  'run-small-transform': { concurrency: 2 },
 };
 
 /** Seconds. A worker that shows no sign of life for so long has died, and its job is given to another. */

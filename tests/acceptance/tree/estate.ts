@@ -18,6 +18,8 @@ export interface Ids {
   event: string;
   webhook: string;
   delivery: string;
+  /** Of a transform. */
+  job: string;
 }
 
 /** An organization with one thing of each kind, and all who may act in it. */
@@ -112,9 +114,21 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
-    ...{ webhook, delivery: delivery.id },
+    ...{ webhook, delivery: delivery.id, job: await makeJob(server, key.key) },
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
+}
+
+/** A transform job whose source was damaged, and is gone: nothing else is left of it. */
+async function makeJob(server: Server, key: string): Promise<string> {
+  const body = Buffer.from('\x89PNG\r\n\x1a\n and no more', 'latin1');
+  const source = await server.api<{ id: string }>('POST', '/files', { key, query: { path: 'a/c.png' }, body });
+  const { id: fileId } = expectData(source, 201);
+  const json = { fileId, steps: [{ type: 'image', transform: 'w_10' }] };
+  const { id } = expectData(await server.api<{ id: string }>('POST', '/transform/jobs', { key, json }), 202);
+  const purged = await server.api('DELETE', `/files/${fileId}`, { key, query: { permanent: true } });
+  expect(purged.status).toBe(200);
+  return id;
 }
 
 /** Somebody new, invited by the owner. */

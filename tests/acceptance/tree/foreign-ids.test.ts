@@ -33,6 +33,7 @@ const KINDS: Record<string, keyof Ids> = {
   events: 'event',
   webhooks: 'webhook',
   deliveries: 'delivery',
+  jobs: 'job',
 };
 /** Ids in a query or body. */
 const NAMED: Record<string, keyof Ids> = {
@@ -84,6 +85,9 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'POST /webhooks/{id}/rotate-secret': () => ({ json: {} }),
   'POST /webhooks/{id}/replay': () => ({ json: { from: '2026-01-01T00:00:00.000Z' } }),
   'POST /events/{id}/replay': ({ webhook: webhookId }) => ({ json: { webhookId } }),
+  'POST /transform/jobs': ({ project: projectId, file: fileId }) => ({
+    json: { projectId, fileId, steps: [{ type: 'image', transform: 'w_10' }] },
+  }),
   'POST /uploads/init': ({ project: projectId }) => ({ json: { projectId, fileName: 'mine', size: 1 } }),
   'POST /uploads/{id}/parts': () => ({ json: { partNumbers: [1] } }),
   'POST /uploads/{id}/complete': () => ({ json: {} }),
@@ -186,7 +190,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv' },
+    ...{ webhook: 'whk', delivery: 'dlv', job: 'job' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 
