@@ -22,6 +22,7 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  JobService,
   KeyRing,
   OperationProgress,
   openCredentials,
@@ -217,6 +218,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
+  const jobs = new JobService({ ...common, ledger: queue.ledger });
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
@@ -299,6 +301,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       sealer,
       transforms,
       quotaSettings,
+      jobs,
       egress,
       httpMeter,
       downloads,

@@ -99,6 +99,7 @@ export const AUDIT_ACTIONS = {
   plan: ['plan.create', 'plan.update', 'plan.delete'],
   'rate-limit': ['rate-limit.update', 'rate-limit.reset', 'rate-limit.block', 'rate-limit.unblock'],
   settings: ['settings.update', 'settings.rotate-keys'],
+  job: ['job.retry', 'job.retry-all', 'job.cancel'],
   audit: ['audit.retain'],
   /** Refused attempts at what has no action of its own. */
   request: ['request.refuse'],

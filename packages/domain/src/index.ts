@@ -12,6 +12,7 @@ export * from './garbage/service.ts';
 export * from './idempotency/service.ts';
 export * from './invitations/invitation-mail.ts';
 export * from './invitations/service.ts';
+export * from './jobs/index.ts';
 export * from './limits/index.ts';
 export * from './lists.ts';
 export * from './mail/index.ts';

@@ -21,6 +21,8 @@ const SILENT: Record<string, string> = {
   'PUT /uploads/{id}/parts/{partNumber}': 'adds bytes to an upload: its end is recorded',
   'POST /buckets/{id}/fix-cors': 'asks a provider: tried with a real one in buckets.test.ts',
   'DELETE /transform/jobs/{id}': 'only one that has not ended: tried in media/jobs.test.ts',
+  'POST /jobs/{id}/retry': 'tried with jobs that failed by the suite of the queue',
+  'POST /jobs/{id}/cancel': 'tried with jobs that wait by the suite of the queue',
   'POST /tus': 'opens an upload: its end is recorded',
   'POST /tus/{id}': 'another spelling of PATCH',
 };
@@ -232,6 +234,7 @@ it('is recorded, whichever route makes it', async () => {
     .poll(async () => (await server.api('DELETE', `/teams/${team.id}`, { key: owner })).status < 500)
     .toBe(true);
   await change('POST /rate-limits/reset', boss, []);
+  await change('POST /jobs/retry', boss, [], json({}));
 
   const missing = routes.filter(
     (route) => !tried.has(route) && !SILENT[route] && !OF_PEOPLE.test(route) && route !== 'DELETE /teams/{id}',

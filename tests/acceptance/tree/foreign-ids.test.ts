@@ -114,7 +114,7 @@ const OWN_ONLY: Record<string, string> = {
   'OPTIONS /tus/{id}': 'says what the protocol can do, whatever the id',
 };
 /** Resources that have no owner but the caller or the server: their own suites attack them. */
-const ELSEWHERE = /^\/(auth|rate-limits|plans|health)\b/;
+const ELSEWHERE = /^\/(auth|rate-limits|plans|health|jobs)\b/;
 
 let server: Server;
 let admin: Person;

@@ -92,7 +92,15 @@ export class DirectUploadService {
   async init(actor: Actor, input: InitUploadBody): Promise<InitUploadResult> {
     const { uploads, db } = this.#options;
     const plan = planDirect(input.size);
-    const upload = await uploads.create(actor, { ...input, door: 'direct' });
+    const { fingerprint, tus, ...rest } = input;
+    const doorState = fingerprint === undefined ? {} : { fingerprint };
+    // Bytes that pass us anyhow are hashed as they come by tus, and read once more after parts; a part alone cannot be continued.
+    const isTusBetter = async (bucketId: string): Promise<boolean> =>
+      plan.strategy === 'single' || !(await this.#options.stores.storeFor(bucketId as UploadRow['bucketId'])).presign;
+    const door = async (bucketId: string) => (tus && (await isTusBetter(bucketId)) ? 'tus' : 'direct');
+    const upload = await uploads.create(actor, { ...rest, doorState, door });
+    if (upload.door === 'tus')
+      return { uploadId: upload.id, strategy: 'tus', expiresAt: toIsoString(upload.expiresAt) };
     const store = await this.#storeOf(upload);
     const ref = await this.#begin(store, upload, plan);
     await saveStaged(db, upload.id, { ...ref });
@@ -184,9 +192,10 @@ export class DirectUploadService {
   async complete(actor: Actor, id: string, claimed: { partNumber: number; etag: string }[] | undefined): Promise<File> {
     const { uploads, leases, db } = this.#options;
     const upload = await uploads.find(actor, id);
+    // One by tus is so after its last byte: its client, which may write alone, learns here what became of it.
+    if (upload.status === 'completed') return this.#fileOf(upload);
     if (upload.door !== 'direct')
       throw new CarcosaError('conflict', { message: 'This upload ends with its last byte.' });
-    if (upload.status === 'completed') return this.#fileOf(upload);
     const isOpen = async () => (await findUpload(db, upload.id))?.status === 'open';
     const held = await leases.acquire(upload.id, { isOpen });
     if (!held) return this.#fileOf(await uploads.find(actor, id));

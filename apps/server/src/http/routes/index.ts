@@ -12,6 +12,7 @@ import { bucketRoutes } from './buckets.ts';
 import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
+import { jobRoutes } from './jobs.ts';
 import { linkPageRoutes } from './link-pages.ts';
 import { metricsRoutes } from './metrics.ts';
 import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
@@ -64,6 +65,7 @@ const ROUTES: Routes[] = [
   deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
+  jobRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
