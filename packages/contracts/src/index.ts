@@ -1,4 +1,5 @@
 export * from './access.ts';
+export * from './alarm.ts';
 export * from './api-key.ts';
 export * from './audit.ts';
 export * from './audit.ts';
@@ -21,4 +22,5 @@ export * from './storable.ts';
 export * from './tenant.ts';
 export * from './transform/index.ts';
 export * from './upload.ts';
+export * from './usage.ts';
 export * from './webhook.ts';

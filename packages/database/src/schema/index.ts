@@ -1,3 +1,4 @@
+export * from './alarms.ts';
 export * from './audit.ts';
 export * from './control.ts';
 export * from './events.ts';
@@ -7,3 +8,4 @@ export * from './media.ts';
 export * from './people.ts';
 export * from './tenancy.ts';
 export * from './uploads.ts';
+export * from './usage.ts';

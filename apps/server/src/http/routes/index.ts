@@ -2,6 +2,7 @@ import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
 import { accessRoutes } from './access.ts';
+import { alarmRoutes } from './alarms.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
@@ -20,6 +21,7 @@ import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
+import { realtimeRoutes } from './realtime.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
@@ -29,6 +31,7 @@ import { transformJobRoutes } from './transform-jobs.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { usageRoutes } from './usage.ts';
 import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
@@ -61,11 +64,14 @@ const ROUTES: Routes[] = [
   tusRoutes,
   auditLogRoutes,
   eventRoutes,
+  realtimeRoutes,
   webhookRoutes,
   deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
+  usageRoutes,
   jobRoutes,
+  alarmRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
