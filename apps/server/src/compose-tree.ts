@@ -15,6 +15,7 @@ import {
   type Quotas,
   type RateLimiter,
   type SessionCache,
+  type SigningKeys,
   TeamService,
   type TenantFactsCache,
   TenantService,
@@ -32,6 +33,7 @@ export interface TreeParts {
   logger: Logger;
   access: Access;
   apiKeys: ApiKeyService;
+  signingKeys: SigningKeys;
   buckets: ProjectBuckets;
   removeLater: ProjectServiceParts['removeLater'];
   tenantFacts: TenantFactsCache;

@@ -32,6 +32,7 @@ import {
   RefusalLog,
   Sealer,
   ServingService,
+  SigningKeys,
   TeamBuckets,
   TenantFactsCache,
 } from '@carcosa/domain';
@@ -49,6 +50,7 @@ import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeSignedUploads } from './compose-signed-uploads.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
@@ -84,6 +86,8 @@ export interface ComposeInput {
   random?: Random;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
+  /** Milliseconds that an app has for a callback; absent: 60,000. */
+  callbackTimeoutMs?: number;
 }
 
 /**
@@ -136,13 +140,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
 
   const apiKeys = new ApiKeyService(common);
+  const signingKeys = new SigningKeys({ ...common, sealer });
   const projectFacts = new ProjectFactsCache(common);
   const access = new Access({ projects: projectFacts });
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
-  const webhookParts = composeWebhooks({
+  const { guard, ...webhookParts } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
@@ -175,6 +180,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...common,
     access,
     apiKeys,
+    signingKeys,
     buckets,
     removeLater,
     tenantFacts,
@@ -189,6 +195,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const { sessionCache } = people;
   subscribeCaches(notifications, {
     apiKeys,
+    signingKeys,
     projectFacts,
     tenantFacts,
     tenantTokens,
@@ -214,7 +221,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
-  const provisioning = new ProvisioningService({ ...common, apiKeys });
+  const provisioning = new ProvisioningService({ ...common, apiKeys, signingKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
     ...common,
@@ -231,6 +238,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+  const signedParts = composeSignedUploads({
+    ...{ ...common, access, signingKeys, guard, version: rest.version, stores, files, serving, notifications, queue },
+    ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },
+  });
 
   const httpMeter = new HttpMeter();
   const downloads = new DownloadTally();
@@ -284,6 +295,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...signedParts,
+      signingKeys,
       ...limits,
       ...bucketParts,
       sealer,
@@ -300,6 +313,9 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       metrics.close();
       await saveKeyUse();
       await webhookParts.webhookWorker.close();
+      signedParts.announcements.close();
+      await signedParts.callbacks.close();
+      await signedParts.callbackSender.close();
       await refusals.close();
       await egress.close();
       imagePool.close();

@@ -92,6 +92,7 @@ export const AUDIT_ACTIONS = {
     'webhook.disable',
     'webhook.delete',
   ],
+  callback: ['callback.replay', 'callback.fail'],
   plan: ['plan.create', 'plan.update', 'plan.delete'],
   'rate-limit': ['rate-limit.update', 'rate-limit.reset', 'rate-limit.block', 'rate-limit.unblock'],
   settings: ['settings.update', 'settings.rotate-keys'],

@@ -12,6 +12,10 @@ export const JOBS = {
   'seal-audit': z.object({}),
   /** Purges files that have been in the trash for longer than their project keeps them. */
   'purge-trash': z.object({}),
+  /** Tells an app of an upload, where that was not taken before. */
+  'deliver-callback': z.object({ callbackId: z.string() }),
+  /** Ends uploads by signed addresses that nobody has settled, and sends callbacks that a crash left. */
+  'settle-signed-uploads': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */
   'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
 } as const satisfies Record<string, z.ZodType>;

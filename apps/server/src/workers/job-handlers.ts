@@ -12,6 +12,8 @@ export function jobHandlers({
   clock,
   inTransaction,
   config,
+  callbacks,
+  settlement,
 }: Carcosa): JobHandlers {
   return new JobHandlers()
     .on('collect-garbage', async (_data, context) => {
@@ -26,6 +28,13 @@ export function jobHandlers({
     })
     .on('seal-audit', async (_data, context) => {
       await sealAudit({ transaction: inTransaction }, context);
+    })
+    .on('deliver-callback', async ({ callbackId }) => {
+      if (isId('callback', callbackId)) await callbacks.deliver(callbackId);
+    })
+    .on('settle-signed-uploads', async () => {
+      await settlement.settleLeftovers();
+      await callbacks.deliverOverdue();
     })
     .on('remove-files', async ({ projectId, tenantId }, context) => {
       if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);

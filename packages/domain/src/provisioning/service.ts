@@ -12,6 +12,7 @@ import {
   upsertBucket,
 } from '@carcosa/database';
 import {
+  type ApiKeyId,
   type BucketId,
   type Clock,
   type IdGenerator,
@@ -21,6 +22,7 @@ import {
 } from '@carcosa/kernel';
 import { SYSTEM } from '../access/actor.ts';
 import type { ApiKeyService } from '../api-keys/service.ts';
+import type { SigningKeys } from '../api-keys/signing-keys.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import { record } from '../audit/record.ts';
 
@@ -45,6 +47,8 @@ export interface ProvisioningParts {
   ids: IdGenerator;
   clock: Clock;
   apiKeys: ApiKeyService;
+  /** Absent: the key of the project signs nothing. */
+  signingKeys?: Pick<SigningKeys, 'allow'>;
 }
 
 /** Makes what a server needs to be of use: an organization, a team, a project and a bucket, all called `default`. */
@@ -63,7 +67,11 @@ export class ProvisioningService {
     return await this.#parts.transaction(async (tx) => {
       await lockProvisioning(tx);
       const project = (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
-      if (await this.#opens(heldKey, project.projectId)) return { ...project, apiKey: null };
+      const heldId = await this.#opens(heldKey, project.projectId);
+      if (heldKey !== null && heldId !== null) {
+        await this.#letSign(tx, project.projectId, { id: heldId, token: heldKey });
+        return { ...project, apiKey: null };
+      }
       // A developer at home is never slowed.
       const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
       const made = await this.#parts.apiKeys.create(key, tx);
@@ -75,6 +83,7 @@ export class ProvisioningService {
         },
         after: { name: key.label, permissions: key.permissions, limitFactor: key.limitFactor },
       });
+      await this.#letSign(tx, project.projectId, made);
       return { ...project, apiKey: made.token };
     });
   }
@@ -120,13 +129,21 @@ export class ProvisioningService {
     return await upsertBucket(tx, { id: this.#parts.ids.next('bucket'), organizationId, ...bucket });
   }
 
-  async #opens(key: string | null, projectId: ProjectId): Promise<boolean> {
-    if (key === null) return false;
+  /** So that an app that was written for UploadThing runs against a first start. */
+  async #letSign(tx: Queryable, projectId: ProjectId, { id, token }: { id: ApiKeyId; token: string }): Promise<void> {
+    if (!(await this.#parts.signingKeys?.allow(tx, id, token))) return;
+    const event = { resource: { type: 'api-key', id }, place: { projectId }, after: { signs: true } } as const;
+    await record(tx, this.#parts.clock, SYSTEM, { ...event, action: 'api-key.update' });
+  }
+
+  /** The id of the key where it opens the project. */
+  async #opens(key: string | null, projectId: ProjectId): Promise<ApiKeyId | null> {
+    if (key === null) return null;
     try {
       const actor = await this.#parts.apiKeys.authenticate(key);
-      return actor.projectId === projectId;
+      return actor.projectId === projectId ? actor.id : null;
     } catch (error) {
-      if (isCarcosaError(error, 'unauthenticated')) return false;
+      if (isCarcosaError(error, 'unauthenticated')) return null;
       throw error;
     }
   }

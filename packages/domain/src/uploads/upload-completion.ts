@@ -4,6 +4,7 @@ import {
   type UploadCompletion as Completion,
   completeUploads,
   findCompletedFile,
+  isUniqueViolation,
   type Queryable,
   type UploadRow,
 } from '@carcosa/database';
@@ -25,6 +26,7 @@ import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { UploadProjects } from './upload-project.ts';
+import { assertUploadRules } from './upload-rules.ts';
 import { UploadTally } from './upload-tally.ts';
 
 /** Most uploads that share a transaction. */
@@ -48,6 +50,8 @@ export interface ContentFacts {
   contentType: string;
   /** Hex; null where nobody has computed it yet. */
   sha256: string | null;
+  /** Hex; absent where no door asked for it. */
+  md5?: string | null;
 }
 
 /** With the place that no two of one group may share. */
@@ -85,6 +89,7 @@ export class UploadCompletion {
     const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
     const { rules } = await this.#options.projects.uploadProject(upload.projectId);
     assertAccepts(rules, { size, contentType });
+    await assertUploadRules(upload, { contentType, head: (bytes) => staged.head(bytes) });
     await staged.commit(upload.storageKey).catch((error: unknown) => {
       // What was staged is gone, or its place taken: another writer has taken it over, or it was collected.
       throw isCarcosaError(error, 'not_found') || isCarcosaError(error, 'conflict')
@@ -92,7 +97,7 @@ export class UploadCompletion {
         : error;
     });
     const collectAfter = staged.mayLeaveTraces ? { collectAfter: this.#options.clock.now() } : {};
-    return this.file(held, { size, contentType, sha256 }, collectAfter);
+    return this.file(held, { size, contentType, sha256, md5: held.md5 }, collectAfter);
   }
 
   /**
@@ -112,8 +117,20 @@ export class UploadCompletion {
   async file(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     held.assertTrusted();
-    const file = await this.#groups.submit(completion);
+    const isAlone = held.upload.doorState.fileKey !== undefined;
+    const file = isAlone ? await this.#alone(completion) : await this.#groups.submit(completion);
     return this.committed(held.upload.door, file ?? (await this.#completedBefore(held.upload.id)));
+  }
+
+  /** A key that an app chose can be taken, which must not fail those who share a transaction. @throws CarcosaError `conflict` */
+  async #alone(completion: PreparedCompletion): Promise<File | undefined> {
+    const { db, publicUrl } = this.#options;
+    try {
+      return (await completeUploads(db, [completion], publicUrl)).get(completion.uploadId);
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error;
+      throw new CarcosaError('conflict', { message: 'There is another file with this key.', cause: error });
+    }
   }
 
   /** How many uploads shared each transaction that filed them. */
@@ -157,12 +174,12 @@ export class UploadCompletion {
       uploadId: upload.id,
       lease,
       fileId: ids.next('file'),
-      fileKey: newFileKey(random),
+      fileKey: chosenKey(upload) ?? newFileKey(random),
       place: `${upload.projectId}/${upload.tenantId}/${upload.path}`,
       ...splitPath(upload.path),
       defaultVisibility,
       ...facts,
-      md5: null,
+      md5: facts.md5 ?? null,
       collectAfter: options.collectAfter ?? null,
       now: clock.now(),
       audit: auditEntry(actor, { action: 'file.create', place, after }, clock),
@@ -175,6 +192,10 @@ export class UploadCompletion {
     if (!file) throw new CarcosaError('upload_fenced');
     return file;
   }
+}
+
+function chosenKey({ doorState: { fileKey } }: UploadRow): string | undefined {
+  return typeof fileKey === 'string' ? fileKey : undefined;
 }
 
 /** @throws CarcosaError `checksum_mismatch` unless the client declared none or this one */

@@ -1,5 +1,6 @@
 import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
+import { uploadthingRoutes } from '../../uploadthing/index.ts';
 import type { App, Routes } from '../types.ts';
 import { accessRoutes } from './access.ts';
 import { apiKeyRoutes } from './api-keys.ts';
@@ -9,6 +10,7 @@ import { authAccountRoutes } from './auth-account.ts';
 import { authFactorRoutes } from './auth-factors.ts';
 import { authProviderRoutes } from './auth-providers.ts';
 import { bucketRoutes } from './buckets.ts';
+import { callbackRoutes } from './callbacks.ts';
 import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
@@ -56,10 +58,12 @@ const ROUTES: Routes[] = [
   transformRoutes,
   uploadRoutes,
   tusRoutes,
+  uploadthingRoutes,
   auditLogRoutes,
   eventRoutes,
   webhookRoutes,
   deliveryRoutes,
+  callbackRoutes,
   rateLimitRoutes,
   quotaRoutes,
 ];
