@@ -199,6 +199,8 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /events/{id}/replay', key, [delivery.eventId], json({ webhookId: hook.id }));
   await change('DELETE /webhooks/{id}', key, [hook.id]);
 
+  await change('POST /callbacks/{id}/replay', key, [ids.callback]);
+
   await change('PATCH /auth/me', member.accessToken, [], json({ name: 'Cassilda' }));
   const email = newEmail();
   await change('POST /auth/register', null, [], json({ email, password: PASSWORD, name: 'Uoht' }));

@@ -33,6 +33,7 @@ const KINDS: Record<string, keyof Ids> = {
   events: 'event',
   webhooks: 'webhook',
   deliveries: 'delivery',
+  callbacks: 'callback',
 };
 /** Ids in a query or body. */
 const NAMED: Record<string, keyof Ids> = {
@@ -186,7 +187,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv' },
+    ...{ webhook: 'whk', delivery: 'dlv', callback: 'cbk' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 

@@ -6,9 +6,12 @@ import {
   ApiKeyService,
   type InvitationMessage,
   InvitationService,
+  KeyRing,
   OrganizationService,
   ProjectFactsCache,
   ProjectService,
+  Sealer,
+  SigningKeys,
   TeamBuckets,
   TeamService,
   TenantFactsCache,
@@ -75,7 +78,13 @@ export class TreeWorld {
       }),
       projects: new ProjectService({ ...common, onChange: (id) => projectFacts.invalidate(id) }),
       tenantTokens: new TenantTokens({ ...common, tenants, secret: Buffer.alloc(32, 7) }),
-      keys: new ApiKeyManager(common),
+      keys: new ApiKeyManager({
+        ...common,
+        signingKeys: new SigningKeys({
+          ...common,
+          sealer: new Sealer({ keyRing: new KeyRing([], 'x'.repeat(32)), random: systemRandom }),
+        }),
+      }),
     };
   }
 

@@ -87,12 +87,10 @@ async function register(
   }
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
-  const parts = apps.stream(request.actor, input, gone.signal);
-  // The first step registers: what is wrong with that is still an answer of its own.
-  const first = await parts.next();
+  const parts = await apps.stream(request.actor, input, gone.signal);
   const lines = async function* (): AsyncGenerator<string> {
     try {
-      for (let step = first; !step.done; step = await parts.next()) yield lineOf(step.value);
+      for await (const part of parts) yield lineOf(part);
     } catch (error) {
       logger.warn({ err: error, requestId: request.id }, 'the stream of an app in development ended early');
     }

@@ -39,6 +39,8 @@ export interface ApiKeyManagerParts {
   publicUrl: string;
 }
 
+type NewKey = Omit<CreateApiKeyBody, 'signs'> & Partial<Pick<CreateApiKeyBody, 'signs'>>;
+
 /**
  * What owners do with the keys of a project. Nobody can make a key that may more than its maker. Every method throws `not_found` for
  * a project or key that the actor may not know of.
@@ -51,7 +53,7 @@ export class ApiKeyManager {
   }
 
   /** Makes a key and shows it, this one time. @throws CarcosaError `forbidden` for permissions that the maker has not */
-  async create(actor: Actor, input: CreateApiKeyBody): Promise<CreatedApiKey> {
+  async create(actor: Actor, { signs = false, ...input }: NewKey): Promise<CreatedApiKey> {
     const projectId = projectOf(actor, input.projectId);
     await this.#parts.access.authorizeWhole(actor, 'api-keys:write', projectId);
     await this.#assertMayGive(actor, projectId, input.permissions);
@@ -61,11 +63,11 @@ export class ApiKeyManager {
     const restrictions = inherited(actor, input.restrictions);
     const made = { projectId, label, permissions, restrictions, expiresAt, createdBy: actorId(actor) };
     const created = await this.#parts.transaction(async (tx) => {
-      const view = await this.#make(tx, made, input.signs);
+      const view = await this.#make(tx, made, signs);
       await this.#record(tx, actor, view, { action: 'api-key.create', after: settable(view) });
       return view;
     });
-    if (input.signs) this.#parts.signingKeys.keysChanged();
+    if (signs) this.#parts.signingKeys.keysChanged();
     return created;
   }
 

@@ -96,8 +96,8 @@ export class CallbackService {
 
   /** One attempt, unless it is done, not due, or somebody else is at it. */
   async deliver(id: CallbackId): Promise<void> {
-    const row = await claimCallback(this.#parts.db, id, new Date(this.#parts.clock.now()));
-    if (!row || row.isDev) return;
+    const row = await claimCallback(this.#parts.db, id, { isDev: false, now: new Date(this.#parts.clock.now()) });
+    if (!row) return;
     const { signingKeys, sender, clock } = this.#parts;
     const at = clock.now();
     try {
@@ -128,7 +128,7 @@ export class CallbackService {
     const { db, clock, signingKeys } = this.#parts;
     const parts: (StreamPart & { fileKey: string })[] = [];
     for (const waiting of await listWaitingForStream(db, projectId, keys)) {
-      const row = await claimCallback(db, waiting.id, new Date(clock.now()));
+      const row = await claimCallback(db, waiting.id, { isDev: true, now: new Date(clock.now()) });
       if (!row) continue;
       const signature = await signingKeys.sign(projectId, row.apiKeyId, row.payload);
       await this.#attempted(row, clock.now(), { status: null, error: null });

@@ -2,6 +2,13 @@ import { SIGNED_UPLOADS_CHANNEL } from '@carcosa/database';
 import type { ProjectId } from '@carcosa/kernel';
 import type { Notifications } from '../notifications.ts';
 
+/** Of whoever waits; `end` must be called. */
+export interface Listening {
+  /** Resolves at the next announcement of any of the keys, or after so many milliseconds. */
+  next(milliseconds: number): Promise<void>;
+  end(): void;
+}
+
 /** Wakes who waits for something to become of a key, on whichever process it happens. */
 export class SignedUploadAnnouncements {
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -16,9 +23,8 @@ export class SignedUploadAnnouncements {
 
   /**
    * Begins to listen at once, so that nothing is missed between a look and the wait for the next.
-   * @returns `next` resolves at the next announcement of any of the keys, or after so many milliseconds; `end` must be called
    */
-  listen(projectId: ProjectId, keys: readonly string[]): { next(milliseconds: number): Promise<void>; end(): void } {
+  listen(projectId: ProjectId, keys: readonly string[]): Listening {
     let isWoken = false;
     let wake: () => void = () => {};
     const heard = (): void => {

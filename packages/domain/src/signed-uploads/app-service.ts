@@ -4,7 +4,7 @@ import type { Access } from '../access/access.ts';
 import type { Actor, ApiKeyActor } from '../access/actor.ts';
 import type { SigningKeys } from '../api-keys/signing-keys.ts';
 import type { CallbackService, StreamPart } from '../callbacks/callback-service.ts';
-import type { SignedUploadAnnouncements } from './announcements.ts';
+import type { Listening, SignedUploadAnnouncements } from './announcements.ts';
 import type { Settlement } from './settlement.ts';
 
 /** Characters of a key that we choose for an app. */
@@ -76,44 +76,53 @@ export class AppService {
 
   /**
    * Registers, and gives out what is to be told as it happens, until all of the keys were told of; null says that nothing happened for a
-   * while.
+   * while. Resolves when it is registered.
    */
-  async *stream(actor: Actor, input: RegisterInput, signal: AbortSignal): AsyncGenerator<StreamPart | null> {
+  async stream(
+    actor: Actor,
+    input: RegisterInput,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<StreamPart | null, void, undefined>> {
     const { projectId } = await this.#signer(actor);
     const listening = this.#parts.announcements.listen(projectId, input.fileKeys);
-    const onAbort = (): void => listening.end();
-    signal.addEventListener('abort', onAbort, { once: true });
     try {
       await this.register(actor, input);
-      yield* this.#happenings(projectId, input.fileKeys, listening, signal);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+    } catch (error) {
       listening.end();
+      throw error;
     }
+    signal.addEventListener('abort', () => listening.end(), { once: true });
+    return this.#happenings(projectId, input.fileKeys, listening, signal);
   }
 
   async *#happenings(
     projectId: ProjectId,
     keys: readonly string[],
-    listening: { next(milliseconds: number): Promise<void> },
+    listening: Listening,
     signal: AbortSignal,
-  ): AsyncGenerator<StreamPart | null> {
+  ): AsyncGenerator<StreamPart | null, void, undefined> {
+    // At once, so that the answer begins.
+    yield null;
     const waiting = new Set(keys);
+    const { announcements, callbacks } = this.#parts;
     const end = performance.now() + STREAM_MS;
     let pulse = performance.now();
-    const { announcements } = this.#parts;
-    while (waiting.size > 0 && !signal.aborted && !announcements.isClosed && performance.now() < end) {
-      for (const { fileKey, ...part } of await this.#parts.callbacks.takeForStream(projectId, [...waiting])) {
-        waiting.delete(fileKey);
-        pulse = performance.now();
-        yield part;
+    try {
+      while (waiting.size > 0 && !signal.aborted && !announcements.isClosed && performance.now() < end) {
+        for (const { fileKey, ...part } of await callbacks.takeForStream(projectId, [...waiting])) {
+          waiting.delete(fileKey);
+          pulse = performance.now();
+          yield part;
+        }
+        if (waiting.size === 0) return;
+        if (performance.now() - pulse >= PULSE_MS) {
+          pulse = performance.now();
+          yield null;
+        }
+        await listening.next(LOOK_MS);
       }
-      if (waiting.size === 0) return;
-      if (performance.now() - pulse >= PULSE_MS) {
-        pulse = performance.now();
-        yield null;
-      }
-      await listening.next(LOOK_MS);
+    } finally {
+      listening.end();
     }
   }
 

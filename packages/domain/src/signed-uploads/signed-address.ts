@@ -57,7 +57,7 @@ export function parseSignedAddress(target: string, key: string): SignedAddress {
   const read = (name: string): string | undefined => {
     const [value, ...more] = query.getAll(name);
     if (more.length > 0) throw wrong(name, 'it is there more than once');
-    return value === undefined ? undefined : decodeAgain(value);
+    return value === undefined ? undefined : storable(decodeAgain(value));
   };
   const projectId = read('x-ut-identifier');
   const expires = read('expires') ?? '';
@@ -100,6 +100,9 @@ function decodeAgain(value: string): string {
   return value.includes('%') ? decodeOnce(value) : value;
 }
 
+/** PostgreSQL has no NUL in texts, nor half characters. */
+const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+
 function decodeOnce(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -128,8 +131,7 @@ function visibilityOf(acl: string | undefined): SignedAddress['visibility'] {
 }
 
 function bounded(name: string, value: string | undefined): string | undefined {
-  if (value !== undefined && (value.length > 256 || value.includes('\0')))
-    throw wrong(name, 'it is longer than 256 characters');
+  if (value !== undefined && value.length > 256) throw wrong(name, 'it is longer than 256 characters');
   return value || undefined;
 }
 

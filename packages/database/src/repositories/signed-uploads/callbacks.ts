@@ -3,7 +3,7 @@ import type { CallbackState } from '../../schema/signed-uploads.ts';
 import type { Queryable } from '../queryable.ts';
 
 /** Seconds for which whoever sends a callback is taken for alive: longer than a receiver has. */
-const CLAIM_SECONDS = 60;
+const CLAIM_SECONDS = 120;
 
 /** A row of `callbacks`. */
 export interface CallbackRow {
@@ -100,13 +100,17 @@ export async function listWaitingForStream(
   return rows;
 }
 
-/** The right to make the next attempt; null when it is done, not due, or somebody else has it. */
-export async function claimCallback(db: Queryable, id: CallbackId, now: Date): Promise<CallbackRow | null> {
+/** The right to make the next attempt, by a request or by a stream; null when it is done, not due, or somebody else has it. */
+export async function claimCallback(
+  db: Queryable,
+  id: CallbackId,
+  by: { isDev: boolean; now: Date },
+): Promise<CallbackRow | null> {
   const { rows } = await db.query<CallbackRow>(
     `update callbacks set claimed_until = clock_timestamp() + make_interval(secs => $3)
-     where id = $1 and state = 'pending' and next_at <= $2 and coalesce(claimed_until < clock_timestamp(), true)
+     where id = $1 and is_dev = $4 and state = 'pending' and next_at <= $2 and coalesce(claimed_until < clock_timestamp(), true)
      returning ${COLUMNS}`,
-    [id, now, CLAIM_SECONDS],
+    [id, by.now, CLAIM_SECONDS, by.isDev],
   );
   return rows[0] ?? null;
 }
