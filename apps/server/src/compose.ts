@@ -22,7 +22,9 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  JobService,
   KeyRing,
+  OperationProgress,
   openCredentials,
   ProjectFactsCache,
   ProjectService,
@@ -30,6 +32,7 @@ import {
   QuotaService,
   Quotas,
   RefusalLog,
+  RefusedQuotas,
   Sealer,
   ServingService,
   SigningKeys,
@@ -54,6 +57,7 @@ import { composeSignedUploads } from './compose-signed-uploads.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
@@ -88,6 +92,8 @@ export interface ComposeInput {
   webhookTimeoutMs?: number;
   /** Milliseconds that an app has for a callback; absent: 60,000. */
   callbackTimeoutMs?: number;
+  /** Whether downloads, calls and pictures are counted; absent: yes. The bench compares. */
+  countsUsage?: boolean;
 }
 
 /**
@@ -151,6 +157,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
+  const operations = new OperationProgress({ notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -175,7 +182,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
   const projects = new ProjectService({ ...common, access, buckets, removeLater, onChange });
-  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
+  const refusedQuotas = new RefusedQuotas(common);
+  const onRefused = refusedQuotas.note.bind(refusedQuotas);
+  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
+  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
   const tree = composeTree({
     ...common,
     access,
@@ -212,6 +222,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
     limiter: limits.limiter,
     quotas,
+    usage: usageParts.usage,
   });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
@@ -222,6 +233,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
   const provisioning = new ProvisioningService({ ...common, apiKeys, signingKeys });
+  const jobs = new JobService({ ...common, ledger: queue.ledger });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
     ...common,
@@ -232,6 +244,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     projects: projectFacts,
     tenants: tenantFacts,
     notifications,
+    operations,
     hashLater,
     secret,
   });
@@ -280,6 +293,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       access,
       audit,
       events,
+      operations,
       refusals,
       apiKeys,
       projects,
@@ -299,10 +313,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       signingKeys,
       ...limits,
       ...bucketParts,
+      ...usageParts,
       sealer,
       transforms,
       quotaSettings,
+      jobs,
       egress,
+      refusedQuotas,
       httpMeter,
       downloads,
       metrics,
@@ -312,15 +329,19 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       clearInterval(keyUse);
       metrics.close();
       await saveKeyUse();
+      operations.close();
       await webhookParts.webhookWorker.close();
       signedParts.announcements.close();
       await signedParts.callbacks.close();
       await signedParts.callbackSender.close();
       await refusals.close();
       await egress.close();
+      await usageParts.usageMeter.close();
+      await refusedQuotas.flush();
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();

@@ -83,6 +83,8 @@ const SERVER_SHAPE = {
     .default([...ROLES])
     .describe('"http", "worker" or "http,worker"'),
   CARCOSA_AUDIT_RETENTION_DAYS: integerVariable(1, 36_500).optional(),
+  // The month before is still to be billed.
+  CARCOSA_USAGE_RETENTION_DAYS: integerVariable(62, 36_500).optional(),
   CARCOSA_TRANSFORM_CACHE_BYTES: integerVariable(0, Number.MAX_SAFE_INTEGER).default(1024 ** 3),
   CARCOSA_LOG_LEVEL: z
     .enum(LOG_LEVELS)
@@ -183,6 +185,8 @@ export interface ServerConfig {
   logLevel: LogLevel | undefined;
   /** Days that audit entries without organization are kept; undefined: for ever. */
   auditRetentionDays: number | undefined;
+  /** Days that usage is kept; undefined: for ever. */
+  usageRetentionDays: number | undefined;
   s3: S3Settings | undefined;
   /** Newest first; none: secrets are sealed with a key derived from the root secret. */
   encryptionKeys: readonly EncryptionKey[];
@@ -222,6 +226,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     roles: new Set(variables.CARCOSA_ROLES),
     logLevel: variables.CARCOSA_LOG_LEVEL,
     auditRetentionDays: variables.CARCOSA_AUDIT_RETENTION_DAYS,
+    usageRetentionDays: variables.CARCOSA_USAGE_RETENTION_DAYS,
     s3: readS3(environment),
     ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
     transformCacheBytes: variables.CARCOSA_TRANSFORM_CACHE_BYTES,

@@ -22,6 +22,8 @@ export interface TestNodeOptions {
   routes?: Routes;
   /** Milliseconds that the receiver of a webhook has. */
   webhookTimeoutMs?: number;
+  /** Whether what is used is counted; default true. */
+  countsUsage?: boolean;
   /** Gets every line of the log, down to the least. */
   logTo?: (line: string) => void;
   /** Puts something between the routes and the buckets. */
@@ -53,6 +55,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
     publicUrl: url,
     version: '0',
     clock,
+    ...(options.countsUsage === undefined ? {} : { countsUsage: options.countsUsage }),
     ...(options.webhookTimeoutMs === undefined ? {} : { webhookTimeoutMs: options.webhookTimeoutMs }),
   };
   const carcosa = await compose(common);

@@ -52,6 +52,8 @@ export const EVENTS = {
   'invitation.declined': 'An invitation was declined.',
   'invitation.revoked': 'An invitation was revoked.',
   'quota.updated': 'The quotas of an organization, project or tenant were changed.',
+  'quota.warning': 'At least 80 or 90 percent of a quota are used; `threshold` says which. Each is told once a month.',
+  'quota.exceeded': 'A quota is used up, or somebody was refused by it. Told once a month.',
   'webhook.created': 'A webhook was made.',
   'webhook.updated': 'A webhook was changed.',
   'webhook.deleted': 'A webhook was removed.',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { queryInteger, Timestamp } from './common.ts';
 
 /** Every job: its name and what it carries. A handler for each must be there at boot, and only one. */
 export const JOBS = {
@@ -16,9 +17,57 @@ export const JOBS = {
   'deliver-callback': z.object({ callbackId: z.string() }),
   /** Ends uploads by signed addresses that nobody has settled, and sends callbacks that a crash left. */
   'settle-signed-uploads': z.object({}),
+  /** Removes usage that is older than it is kept. */
+  'retain-usage': z.object({}),
+  /** Brings the usage of each day up to what files added and took away. */
+  'fold-usage': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */
   'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type JobName = keyof typeof JOBS;
 export type JobData<Name extends JobName> = z.infer<(typeof JOBS)[Name]>;
+
+/** How far a job is: it waits, waits for another attempt, runs, or has ended in one of three ways. */
+export const JobState = z.enum(['created', 'retry', 'active', 'completed', 'cancelled', 'failed']);
+export type JobState = z.infer<typeof JobState>;
+
+/** A queue, for administrators of the server. */
+export const JobQueueView = z.object({
+  name: z.string().describe('the name of its jobs; "dead-letters" keeps those that failed for the last time'),
+  every: z.number().int().nullable().describe('seconds between two runs; null for what is made by whoever needs it'),
+  counts: z.record(JobState, z.number().int()),
+  waitingSince: Timestamp.nullable().describe(
+    'since when the oldest job that could be done waits; null when none does',
+  ),
+});
+export type JobQueueView = z.infer<typeof JobQueueView>;
+
+export const Job = z.object({
+  id: z.string(),
+  queue: z.string(),
+  state: JobState,
+  data: z.unknown().describe('what the job is about'),
+  attempts: z.number().int().describe('attempts that have ended'),
+  maxAttempts: z.number().int(),
+  error: z.string().nullable().describe('what the last attempt failed with'),
+  deadLetterOf: z.string().nullable().describe('of a dead letter: the queue that it came from'),
+  createdAt: Timestamp,
+  startAfter: Timestamp.describe('not before, for jobs that wait'),
+  startedAt: Timestamp.nullable(),
+  endedAt: Timestamp.nullable(),
+});
+export type Job = z.infer<typeof Job>;
+
+const QueueName = z.enum(['dead-letters', ...Object.keys(JOBS)]).describe('the name of a queue');
+
+export const ListJobsQuery = z.strictObject({
+  queue: QueueName.optional(),
+  state: JobState.optional(),
+  limit: queryInteger(1, 1000).default(50),
+  cursor: z.string().max(500).optional(),
+});
+export type ListJobsQuery = z.infer<typeof ListJobsQuery>;
+
+export const RetryJobsBody = z.strictObject({ queue: QueueName.optional() }).nullish();
+export type RetryJobsBody = z.infer<typeof RetryJobsBody>;

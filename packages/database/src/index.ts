@@ -24,5 +24,7 @@ export * from './repositories/sessions.ts';
 export * from './repositories/signed-uploads/index.ts';
 export * from './repositories/tenants.ts';
 export * from './repositories/uploads/index.ts';
+export * from './repositories/usage/index.ts';
+export * from './repositories/verifications.ts';
 export * from './repositories/webhooks/index.ts';
 export type { CallbackState, SignedUploadState, UploadDoor, UploadStatus } from './schema/index.ts';

@@ -55,6 +55,7 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'PATCH /teams/{id}': () => ({ json: { name: 'Mine' } }),
   'PUT /teams/{id}/members/{userId}': () => ({ json: { role: 'owner' } }),
   'PUT /organizations/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
+  'PUT /organizations/{id}/prices': () => ({ json: { prices: {} } }),
   'PUT /projects/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
   'PUT /tenants/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
   'POST /projects': ({ team: teamId }) => ({ json: { teamId, name: 'Mine' } }),
@@ -98,7 +99,11 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   }),
 };
 /** What a query must have beside ids. */
-const QUERIES: Record<string, Record<string, string>> = { 'GET /audit-logs/export': { format: 'jsonl' } };
+const QUERIES: Record<string, Record<string, string>> = {
+  'GET /audit-logs/export': { format: 'jsonl' },
+  'GET /usage/export': { format: 'jsonl' },
+  'GET /usage/breakdown': { by: 'day' },
+};
 const TUS = { headers: { 'tus-resumable': '1.0.0' } };
 
 /** Routes that name nothing of others: what they show or change is the caller's own, or open to all. Each with its reason. */
@@ -111,7 +116,7 @@ const OWN_ONLY: Record<string, string> = {
   'OPTIONS /tus/{id}': 'says what the protocol can do, whatever the id',
 };
 /** Resources that have no owner but the caller or the server: their own suites attack them. */
-const ELSEWHERE = /^\/(auth|rate-limits|plans|health)\b/;
+const ELSEWHERE = /^\/(auth|rate-limits|plans|prices|health|jobs)\b/;
 
 let server: Server;
 let admin: Person;
@@ -163,6 +168,7 @@ function requestOf(
 ): { path: string; options: CallOptions } {
   const path = route.path.replace(/\{(\w+)\}/g, (_text, name: string, at: number) => {
     if (name === 'version' || name === 'partNumber') return '1';
+    if (name === 'month') return '2026-01';
     const kind = NAMED[name] ?? kindBefore(route.path, at);
     if (!kind) throw new Error(`${route.name}: which kind of thing is {${name}}? Add it to KINDS.`);
     return ids[kind];
@@ -258,10 +264,10 @@ describe('every route, with the ids of another organization', () => {
     for (const route of attacked()) {
       // With the victim's project named, with one's own, and with none.
       for (const named of [all(victim.ids), all(thief.ids), {}]) {
-        // One's own log is one's own, grows with each attempt, and says what one tried.
-        if (route.path.startsWith('/audit-logs') && named.projectId !== victim.ids.project) continue;
+        // One's own log and usage are one's own, grow with each attempt, and say what one tried.
+        if (/^\/(audit-logs|usage)\b/.test(route.path) && named.projectId !== victim.ids.project) continue;
         // They set what organizations may use, and so see which there are.
-        if (key === admin.accessToken && route.path === '/organizations/{id}/quotas') continue;
+        if (key === admin.accessToken && /^\/organizations\/\{id\}\/(quotas|prices)$/.test(route.path)) continue;
         const real = requestOf(route, victim.ids, named);
         const fake = requestOf(route, MISSING, named === undefined ? {} : replaceVictim(named));
         const [seen, unseen] = [await ask(route, real, key), await ask(route, fake, key)];

@@ -30,7 +30,7 @@ export type EdgeParts = Pick<
     Authenticators,
     'sessions' | 'tenantTokens' | 'projectFacts'
   > &
-  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter'>>;
+  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'usage'>>;
 
 /** Builds the web server with all of its routes, and those of `more`; it does not listen (see `Listener`). */
 export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<RequestHandler> {
@@ -47,8 +47,9 @@ export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<Request
 
 /** The web server without routes: how requests are read, known and answered, whatever they are about. */
 export function createApp(parts: EdgeParts): App {
-  const { clock, logger, ids, config, refusals, httpMeter } = parts;
-  const limits = parts.limiter && parts.blocks ? { limiter: parts.limiter, blocks: parts.blocks, clock } : undefined;
+  const { clock, logger, ids, config, refusals, httpMeter, usage } = parts;
+  const limits =
+    parts.limiter && parts.blocks ? { limiter: parts.limiter, blocks: parts.blocks, clock, usage } : undefined;
   const handleError = errorHandler({
     clock,
     logger,

@@ -1,4 +1,4 @@
-import { hashStoredObject, purgeTrash, retainAudit, sealAudit } from '@carcosa/domain';
+import { foldUsageNow, hashStoredObject, purgeTrash, retainAudit, retainUsage, sealAudit } from '@carcosa/domain';
 import { isId } from '@carcosa/kernel';
 import { JobHandlers } from '@carcosa/queue';
 import type { Carcosa } from '../compose.ts';
@@ -35,6 +35,13 @@ export function jobHandlers({
     .on('settle-signed-uploads', async () => {
       await settlement.settleLeftovers();
       await callbacks.deliverOverdue();
+    })
+    .on('fold-usage', async () => {
+      await foldUsageNow({ db: database.pool, transaction: inTransaction, clock });
+    })
+    .on('retain-usage', async (_data, context) => {
+      const parts = { db: database.pool, transaction: inTransaction, clock, days: config.usageRetentionDays };
+      await retainUsage(parts, context);
     })
     .on('remove-files', async ({ projectId, tenantId }, context) => {
       if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);

@@ -7,3 +7,4 @@ export * from './people.ts';
 export * from './signed-uploads.ts';
 export * from './tenancy.ts';
 export * from './uploads.ts';
+export * from './usage.ts';

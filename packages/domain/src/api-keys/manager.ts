@@ -37,6 +37,8 @@ export interface ApiKeyManagerParts {
   signingKeys: SigningKeys;
   /** Without a "/" at its end. */
   publicUrl: string;
+  /** Told of a key that was changed here, before the change is answered. */
+  onChange: (key: Pick<ApiKeyView, 'id' | 'publicId'>) => void;
 }
 
 type NewKey = Omit<CreateApiKeyBody, 'signs'> & Partial<Pick<CreateApiKeyBody, 'signs'>>;
@@ -104,8 +106,7 @@ export class ApiKeyManager {
       await this.#record(tx, actor, key, { action: 'api-key.update', ...changed });
       return updated;
     });
-    this.#parts.apiKeys.invalidate(key.publicId);
-    this.#parts.signingKeys.keysChanged();
+    this.#parts.onChange(key);
     return viewOf(row);
   }
 
@@ -117,8 +118,7 @@ export class ApiKeyManager {
       if (revoked) await this.#record(tx, actor, key, { action: 'api-key.revoke' });
       return revoked;
     });
-    this.#parts.apiKeys.invalidate(key.publicId);
-    this.#parts.signingKeys.keysChanged();
+    this.#parts.onChange(key);
     return viewOf(row ?? key);
   }
 
@@ -139,8 +139,7 @@ export class ApiKeyManager {
       await this.#record(tx, actor, key, { action: 'api-key.rotate', after: { rotatedTo: nextId, overlapSeconds } });
       return successor;
     });
-    this.#parts.apiKeys.invalidate(key.publicId);
-    this.#parts.signingKeys.keysChanged();
+    this.#parts.onChange(key);
     return made;
   }
 

@@ -9,6 +9,7 @@ import {
   type Queryable,
   recordAudit,
   setProjectBucket,
+  updateApiKey,
   upsertBucket,
 } from '@carcosa/database';
 import {
@@ -20,7 +21,7 @@ import {
   type OrganizationId,
   type ProjectId,
 } from '@carcosa/kernel';
-import { SYSTEM } from '../access/actor.ts';
+import { type ApiKeyActor, SYSTEM } from '../access/actor.ts';
 import type { ApiKeyService } from '../api-keys/service.ts';
 import type { SigningKeys } from '../api-keys/signing-keys.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
@@ -28,7 +29,7 @@ import { record } from '../audit/record.ts';
 
 /** The slug of the organization, team and project of a first start. */
 export const DEFAULT_SLUG = 'default';
-/** How many times the usual rate limits the key of `local.json` has. */
+/** How many times the usual rate limits the key of `local.json` has: a developer at home is never slowed. */
 const LOCAL_FACTOR = 1000;
 
 /** The bucket that new files of the default project go to. */
@@ -67,12 +68,12 @@ export class ProvisioningService {
     return await this.#parts.transaction(async (tx) => {
       await lockProvisioning(tx);
       const project = (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
-      const heldId = await this.#opens(heldKey, project.projectId);
-      if (heldKey !== null && heldId !== null) {
-        await this.#letSign(tx, project.projectId, { id: heldId, token: heldKey });
+      const held = await this.#holder(heldKey, project.projectId);
+      if (held && heldKey !== null) {
+        await this.#lift(tx, held);
+        await this.#letSign(tx, project.projectId, { id: held.id, token: heldKey });
         return { ...project, apiKey: null };
       }
-      // A developer at home is never slowed.
       const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
       const made = await this.#parts.apiKeys.create(key, tx);
       await record(tx, this.#parts.clock, SYSTEM, {
@@ -136,15 +137,27 @@ export class ProvisioningService {
     await record(tx, this.#parts.clock, SYSTEM, { ...event, action: 'api-key.update' });
   }
 
-  /** The id of the key where it opens the project. */
-  async #opens(key: string | null, projectId: ProjectId): Promise<ApiKeyId | null> {
+  /** Whose key it is, if it opens the project. */
+  async #holder(key: string | null, projectId: ProjectId): Promise<ApiKeyActor | null> {
     if (key === null) return null;
     try {
       const actor = await this.#parts.apiKeys.authenticate(key);
-      return actor.projectId === projectId ? actor.id : null;
+      return actor.projectId === projectId ? actor : null;
     } catch (error) {
       if (isCarcosaError(error, 'unauthenticated')) return null;
       throw error;
     }
+  }
+
+  /** Gives a key that an older version left the limits that it would have today. */
+  async #lift(tx: Queryable, { id, projectId, limitFactor }: ApiKeyActor): Promise<void> {
+    if (limitFactor >= LOCAL_FACTOR) return;
+    const raised = await updateApiKey(tx, id, { limitFactor: LOCAL_FACTOR });
+    if (!raised) return;
+    await record(tx, this.#parts.clock, SYSTEM, {
+      ...{ action: 'api-key.update', resource: { type: 'api-key', id }, place: { projectId } },
+      ...{ before: { limitFactor }, after: { limitFactor: LOCAL_FACTOR } },
+    });
+    this.#parts.apiKeys.invalidate(raised.publicId);
   }
 }

@@ -4,6 +4,7 @@ import {
   type UploadCompletion as Completion,
   completeUploads,
   findCompletedFile,
+  findTenant,
   isUniqueViolation,
   type Queryable,
   type UploadRow,
@@ -15,7 +16,7 @@ import {
   type IdGenerator,
   isCarcosaError,
   type Random,
-  type UploadId,
+  type TenantId,
 } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
@@ -25,6 +26,7 @@ import { factsOfCommitted } from './committed-content.ts';
 import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects } from './upload-project.ts';
 import { assertUploadRules } from './upload-rules.ts';
 import { UploadTally } from './upload-tally.ts';
@@ -35,6 +37,7 @@ const MAX_GROUP = 64;
 export interface UploadCompletionOptions {
   db: Queryable;
   projects: UploadProjects;
+  progress: UploadProgress;
   clock: Clock;
   ids: IdGenerator;
   random: Random;
@@ -119,7 +122,13 @@ export class UploadCompletion {
     held.assertTrusted();
     const isAlone = held.upload.doorState.fileKey !== undefined;
     const file = isAlone ? await this.#alone(completion) : await this.#groups.submit(completion);
-    return this.committed(held.upload.door, file ?? (await this.#completedBefore(held.upload.id)));
+    return this.filed(held.upload, file ?? (await this.#completedBefore(held.upload)));
+  }
+
+  /** To be called when the file of a session is committed. */
+  filed({ id, door }: Pick<UploadRow, 'id' | 'door'>, file: File): File {
+    this.#options.progress.completed(id, file.size);
+    return this.committed(door, file);
   }
 
   /** A key that an app chose can be taken, which must not fail those who share a transaction. @throws CarcosaError `conflict` */
@@ -138,7 +147,7 @@ export class UploadCompletion {
     return this.#groups.sizes;
   }
 
-  /** As {@link file}, inside the caller's transaction; call {@link committed} with the file after it. */
+  /** As {@link file}, inside the caller's transaction; call {@link filed} with the file after it. */
   async fileWithin(
     db: Queryable,
     held: HeldLease,
@@ -147,7 +156,7 @@ export class UploadCompletion {
   ): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     const files = await completeUploads(db, [completion], this.#options.publicUrl);
-    return files.get(held.upload.id) ?? this.#completedBefore(held.upload.id);
+    return files.get(held.upload.id) ?? this.#completedBefore(held.upload);
   }
 
   /** To be called when a file is committed. */
@@ -187,15 +196,22 @@ export class UploadCompletion {
   }
 
   /** An answer of the database may have been lost after it committed: then the file is there. */
-  async #completedBefore(id: UploadId): Promise<File> {
-    const file = await findCompletedFile(this.#options.db, id, this.#options.publicUrl);
-    if (!file) throw new CarcosaError('upload_fenced');
+  async #completedBefore({ id, tenantId }: UploadRow): Promise<File> {
+    const { db, publicUrl } = this.#options;
+    const file = await findCompletedFile(db, id, publicUrl);
+    if (!file) throw await whyNotFiled(db, tenantId);
     return file;
   }
 }
 
 function chosenKey({ doorState: { fileKey } }: UploadRow): string | undefined {
   return typeof fileKey === 'string' ? fileKey : undefined;
+}
+
+/** Why an upload whose bytes are stored has become no file. */
+export async function whyNotFiled(db: Queryable, tenantId: TenantId | ''): Promise<CarcosaError> {
+  if (tenantId === '' || (await findTenant(db, tenantId))) return new CarcosaError('upload_fenced');
+  return new CarcosaError('not_found', { message: 'The tenant that this upload was for has been removed.' });
 }
 
 /** @throws CarcosaError `checksum_mismatch` unless the client declared none or this one */

@@ -14,6 +14,7 @@ import { callbackRoutes } from './callbacks.ts';
 import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
+import { jobRoutes } from './jobs.ts';
 import { linkPageRoutes } from './link-pages.ts';
 import { metricsRoutes } from './metrics.ts';
 import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
@@ -29,6 +30,7 @@ import { tokenRoutes } from './tokens.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { usageRoutes } from './usage.ts';
 import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
@@ -66,6 +68,8 @@ const ROUTES: Routes[] = [
   callbackRoutes,
   rateLimitRoutes,
   quotaRoutes,
+  usageRoutes,
+  jobRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
