@@ -50,9 +50,11 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeRealtime } from './compose-realtime.ts';
 import { composeSignedUploads } from './compose-signed-uploads.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
@@ -65,6 +67,7 @@ import { DownloadTally } from './http/serving/download-tally.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { RedisNotifications } from './redis-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
@@ -153,11 +156,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
-  const { guard, ...webhookParts } = composeWebhooks({
+  const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
-  const operations = new OperationProgress({ notifications, instance });
+  const redis = config.redisUrl
+    ? new RedisNotifications({ url: config.redisUrl, otherwise: notifications, logger })
+    : undefined;
+  const operations = new OperationProgress({ notifications: redis ?? notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -256,7 +262,15 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },
   });
 
+  const { realtime, closeRealtime } = composeRealtime({
+    ...{ ...common, config, access, apiKeys, projectFacts, tenantFacts, tenantTokens, sessions: people.sessions },
+    ...{ operations, notifications, ...limits },
+  });
   const httpMeter = new HttpMeter();
+  const alarmParts = composeAlarms({
+    ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
+    ...{ mailer: people.mailer, http: httpMeter },
+  });
   const downloads = new DownloadTally();
   const metrics = new MetricsService({
     ...{
@@ -294,6 +308,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       audit,
       events,
       operations,
+      realtime,
       refusals,
       apiKeys,
       projects,
@@ -311,6 +326,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...webhookParts,
       ...signedParts,
       signingKeys,
+      ...alarmParts,
       ...limits,
       ...bucketParts,
       ...usageParts,
@@ -328,8 +344,11 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      alarmParts.nodeSampler.close();
       await saveKeyUse();
+      await closeRealtime();
       operations.close();
+      redis?.close();
       await webhookParts.webhookWorker.close();
       signedParts.announcements.close();
       await signedParts.callbacks.close();

@@ -96,6 +96,7 @@ export const AUDIT_ACTIONS = {
     'webhook.delete',
   ],
   callback: ['callback.replay', 'callback.fail'],
+  alarm: ['alarm.create', 'alarm.update', 'alarm.delete', 'alarm.test', 'alarm.fire', 'alarm.resolve'],
   plan: ['plan.create', 'plan.update', 'plan.delete'],
   prices: ['prices.update'],
   'rate-limit': ['rate-limit.update', 'rate-limit.reset', 'rate-limit.block', 'rate-limit.unblock'],

@@ -1,4 +1,5 @@
 export * from './access.ts';
+export * from './alarm.ts';
 export * from './api-key.ts';
 export * from './audit.ts';
 export * from './audit.ts';

@@ -1,8 +1,23 @@
 import { z } from 'zod';
+import { AlarmNews } from './alarm.ts';
 import { queryInteger, Timestamp } from './common.ts';
 
 /** Every job: its name and what it carries. A handler for each must be there at boot, and only one. */
 export const JOBS = {
+  /** Measures what alarms watch, and tells what has become bad or well. */
+  'evaluate-alarms': z.object({}),
+  /** Hands news of an alarm to one address. */
+  'tell-alarm': z.object({
+    /** Of the news: the same however often it is tried. */
+    id: z.string(),
+    at: z.string(),
+    to: z.discriminatedUnion('type', [
+      z.object({ type: z.literal('email'), address: z.string() }),
+      z.object({ type: z.literal('webhook') }),
+      z.object({ type: z.literal('chat') }),
+    ]),
+    news: AlarmNews,
+  }),
   /** Removes staged bytes of uploads that ended, and objects that nothing refers to. */
   'collect-garbage': z.object({}),
   /** Reads an object back to learn its SHA-256 and MD5 where nothing computed them while it came in. */

@@ -2,6 +2,7 @@ export * from './config.ts';
 export * from './drivers/index.ts';
 export * from './errors.ts';
 export * from './migrate.ts';
+export * from './repositories/alarms/index.ts';
 export * from './repositories/api-keys.ts';
 export * from './repositories/audit/index.ts';
 export * from './repositories/buckets/index.ts';

@@ -2,6 +2,7 @@ export * from './access/access.ts';
 export * from './access/actor.ts';
 export * from './access/explainer.ts';
 export * from './access/grant.ts';
+export * from './alarms/index.ts';
 export * from './api-keys/manager.ts';
 export * from './api-keys/service.ts';
 export * from './api-keys/signing-keys.ts';

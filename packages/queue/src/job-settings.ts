@@ -11,6 +11,8 @@ export interface JobSettings {
 }
 
 export const JOB_SETTINGS: Record<JobName, JobSettings> = {
+  'evaluate-alarms': { every: 60, concurrency: 1 },
+  'tell-alarm': { concurrency: 5 },
   'collect-garbage': { every: 60, concurrency: 1 },
   'remove-files': { concurrency: 1 },
   'purge-trash': { every: 3600, concurrency: 1 },

@@ -20,6 +20,7 @@ export interface Ids {
   webhook: string;
   delivery: string;
   callback: string;
+  alarm: string;
 }
 
 /** An organization with one thing of each kind, and all who may act in it. */
@@ -110,11 +111,15 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     }),
   );
   const delivery = expectData(await owner.call<{ id: string }>('POST', `/webhooks/${webhook}/test`));
+  const alarm = await made(
+    owner.call<{ id: string }>('POST', '/alarms', { json: { organizationId: organization, kind: 'quota' } }),
+  );
   const ids: Ids = {
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
-    ...{ webhook, delivery: delivery.id, callback: await makeCallback(server, { appId: project, apiKey: key.key }) },
+    ...{ webhook, delivery: delivery.id, alarm: alarm.id },
+    callback: await makeCallback(server, { appId: project, apiKey: key.key }),
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
 }

@@ -5,6 +5,8 @@ import type { Carcosa } from '../compose.ts';
 
 /** What each job does. A new job gets its schema in the contracts, its settings in the queue, and its line here. */
 export function jobHandlers({
+  alarmEvaluator,
+  alarmTeller,
   garbage,
   database,
   removal,
@@ -16,6 +18,8 @@ export function jobHandlers({
   settlement,
 }: Carcosa): JobHandlers {
   return new JobHandlers()
+    .on('evaluate-alarms', (_data, context) => alarmEvaluator.evaluate(context))
+    .on('tell-alarm', (message, { signal }) => alarmTeller.tell(message, signal))
     .on('collect-garbage', async (_data, context) => {
       await garbage.collect(context);
     })

@@ -22,6 +22,7 @@ import {
   type ProjectId,
 } from '@carcosa/kernel';
 import { type ApiKeyActor, SYSTEM } from '../access/actor.ts';
+import { seedAlarms } from '../alarms/default-alarms.ts';
 import type { ApiKeyService } from '../api-keys/service.ts';
 import type { SigningKeys } from '../api-keys/signing-keys.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
@@ -41,6 +42,12 @@ export interface Provisioned {
   bucketId: BucketId;
   /** A new key with every permission; null where the one that the caller holds still serves. */
   apiKey: string | null;
+}
+
+interface Place {
+  projectId: ProjectId;
+  bucketId: BucketId;
+  organizationId: OrganizationId;
 }
 
 export interface ProvisioningParts {
@@ -67,14 +74,16 @@ export class ProvisioningService {
   async ensureDefaults(bucket: DefaultBucket, heldKey: string | null): Promise<Provisioned> {
     return await this.#parts.transaction(async (tx) => {
       await lockProvisioning(tx);
-      const project = (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
-      const held = await this.#holder(heldKey, project.projectId);
+      const { projectId, bucketId, organizationId } =
+        (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
+      await seedAlarms(tx, this.#parts, organizationId);
+      const held = await this.#holder(heldKey, projectId);
       if (held && heldKey !== null) {
         await this.#lift(tx, held);
-        await this.#letSign(tx, project.projectId, { id: held.id, token: heldKey });
-        return { ...project, apiKey: null };
+        await this.#letSign(tx, projectId, { id: held.id, token: heldKey });
+        return { projectId, bucketId, apiKey: null };
       }
-      const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
+      const key = { projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
       const made = await this.#parts.apiKeys.create(key, tx);
       await record(tx, this.#parts.clock, SYSTEM, {
         ...{
@@ -84,20 +93,20 @@ export class ProvisioningService {
         },
         after: { name: key.label, permissions: key.permissions, limitFactor: key.limitFactor },
       });
-      await this.#letSign(tx, project.projectId, made);
-      return { ...project, apiKey: made.token };
+      await this.#letSign(tx, projectId, made);
+      return { projectId, bucketId, apiKey: made.token };
     });
   }
 
-  async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId } | null> {
+  async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<Place | null> {
     const found = await findDefaultProject(tx, DEFAULT_SLUG);
     if (!found) return null;
     const bucketId = await this.#ensureBucket(tx, found.organizationId, bucket);
     await setProjectBucket(tx, found.id, bucketId);
-    return { projectId: found.id, bucketId };
+    return { projectId: found.id, bucketId, organizationId: found.organizationId };
   }
 
-  async #create(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId }> {
+  async #create(tx: Queryable, bucket: DefaultBucket): Promise<Place> {
     const { ids, clock } = this.#parts;
     const organizationId = ids.next('organization');
     const teamId = ids.next('team');
@@ -123,7 +132,7 @@ export class ProvisioningService {
       return auditEntry(SYSTEM, { ...event, action: `${type}.create` }, clock);
     });
     await recordAudit(tx, entries);
-    return { projectId, bucketId };
+    return { projectId, bucketId, organizationId };
   }
 
   async #ensureBucket(tx: Queryable, organizationId: OrganizationId, bucket: DefaultBucket): Promise<BucketId> {

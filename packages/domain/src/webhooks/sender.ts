@@ -12,7 +12,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface WebhookRequest {
   url: string;
-  /** In clear, the newest first. */
+  /** In clear, the newest first; none: it is not signed. */
   secrets: readonly string[];
   /** Of the event: the same for every attempt. */
   id: string;
@@ -72,7 +72,7 @@ export class WebhookSender {
     const timestamp = Math.floor(this.#options.clock.now() / 1000);
     const headers = {
       'content-type': 'application/json',
-      ...signatureHeaders({ id, timestamp, body }, secrets),
+      ...(secrets.length > 0 && signatureHeaders({ id, timestamp, body }, secrets)),
     };
     return await this.post({ url, headers, body, ...(signal ? { signal } : {}) });
   }

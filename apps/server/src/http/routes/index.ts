@@ -3,6 +3,7 @@ import { tusRoutes } from '../../tus/tus-routes.ts';
 import { uploadthingRoutes } from '../../uploadthing/index.ts';
 import type { App, Routes } from '../types.ts';
 import { accessRoutes } from './access.ts';
+import { alarmRoutes } from './alarms.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
@@ -22,6 +23,7 @@ import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
+import { realtimeRoutes } from './realtime.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
@@ -63,6 +65,7 @@ const ROUTES: Routes[] = [
   uploadthingRoutes,
   auditLogRoutes,
   eventRoutes,
+  realtimeRoutes,
   webhookRoutes,
   deliveryRoutes,
   callbackRoutes,
@@ -70,6 +73,7 @@ const ROUTES: Routes[] = [
   quotaRoutes,
   usageRoutes,
   jobRoutes,
+  alarmRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {
