@@ -1,7 +1,7 @@
 import { JOBS, type JobName } from '@carcosa/contracts';
 import { type Database, Listener, transaction } from '@carcosa/database';
 import { silentLogger } from '@carcosa/kernel';
-import { JOBS_SCHEMA, type JobContext, JobHandlers, JobQueue } from '@carcosa/queue';
+import { JOBS_CHANNEL, JOBS_SCHEMA, type JobContext, JobHandlers, JobQueue } from '@carcosa/queue';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, databaseKinds } from '../../support/database.ts';
 
@@ -24,7 +24,11 @@ describe.each(databaseKinds())('jobs on %s', (kind) => {
   });
 
   /** A node that does `hash-object` by `handle`; null only makes jobs. */
-  async function node(handle: Handle | null, counts: Partial<Record<JobName, number>> = {}): Promise<JobQueue> {
+  async function node(
+    handle: Handle | null,
+    counts: Partial<Record<JobName, number>> = {},
+    superviseSeconds?: number,
+  ): Promise<JobQueue> {
     const listener = new Listener({ connectionString: database.connectionString, logger: silentLogger });
     const queue = new JobQueue({
       connectionString: database.connectionString,
@@ -35,6 +39,7 @@ describe.each(databaseKinds())('jobs on %s', (kind) => {
         void subscribed.then(() => missed());
         return () => void subscribed.then((end) => end());
       },
+      ...(superviseSeconds === undefined ? {} : { superviseSeconds }),
     });
     open.push({ queue, listener });
     queue.start(handle && handlers(handle, counts));
@@ -109,6 +114,22 @@ describe.each(databaseKinds())('jobs on %s', (kind) => {
       `select output->>'message' as message, start_after > now() as later from ${JOBS_SCHEMA}.job where name = 'hash-object'`,
     );
     expect(rows).toEqual([{ message: 'the bucket is away', later: true }]);
+  });
+
+  it('of a worker that died are given to another', async () => {
+    const maker = await node(null);
+    await maker.enqueue(database.pool, 'hash-object', { objectId: 'orphan' });
+    // As a worker leaves it that was killed a day ago.
+    await database.pool.query(
+      `update ${JOBS_SCHEMA}.job set state = 'active', started_on = now() - interval '1 day',
+         heartbeat_on = now() - interval '1 day' where name = 'hash-object'`,
+    );
+    const done: string[] = [];
+    await node(async (id) => void done.push(id), {}, 1);
+    await expect.poll(async () => (await states())[0]?.state, { timeout: 15_000 }).toBe('retry');
+    await database.pool.query(`update ${JOBS_SCHEMA}.job set start_after = now() where name = 'hash-object'`);
+    await database.pool.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: 'hash-object' })]);
+    await expect.poll(() => done, { timeout: 15_000 }).toEqual(['orphan']);
   });
 
   it('that run are waited for at the end, and told when that takes too long', async () => {
