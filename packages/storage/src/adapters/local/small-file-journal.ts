@@ -152,9 +152,10 @@ export class SmallFileJournal {
     if (spare) remove(spare);
   }
 
-  /** Makes a segment for later, unless there is one. Does not block. */
+  /** Makes the next segment when the present one is half full, and there is none. Does not block. */
   async prepare(): Promise<void> {
-    if (this.#spare.length > 0 || this.#preparing) return;
+    const isNear = (this.#current?.position ?? 0) > this.#options.segmentSize / 2;
+    if (!isNear || this.#spare.length > 0 || this.#preparing) return;
     this.#preparing = true;
     try {
       const { directory, segmentSize } = this.#options;
