@@ -50,6 +50,7 @@ export function composeTree(parts: TreeParts) {
   const { publicUrl, linkMail } = parts;
   const tree = { ...parts, ...membershipTransactions(parts) };
   const tenants = new TenantService({ ...parts, onChange: (id) => parts.tenantFacts.invalidate(id) });
+  const tenantTokens = new TenantTokens({ ...parts, tenants, secret: Buffer.from(parts.secret) });
   return {
     organizations: new OrganizationService({ ...tree, givesLocalBucket: parts.config.s3 === undefined }),
     teams: new TeamService(tree),
@@ -58,9 +59,15 @@ export function composeTree(parts: TreeParts) {
       send: async (message) => linkMail.send(invitationLink(publicUrl, message)),
     }),
     tenants,
-    tenantTokens: new TenantTokens({ ...parts, tenants, secret: Buffer.from(parts.secret) }),
+    tenantTokens,
     explainer: new Explainer({ ...parts, projects: parts.projectFacts, tenants: parts.tenantFacts }),
-    apiKeyManager: new ApiKeyManager(parts),
+    apiKeyManager: new ApiKeyManager({
+      ...parts,
+      onChange: ({ id, publicId }) => {
+        parts.apiKeys.invalidate(publicId);
+        tenantTokens.keyChanged(id);
+      },
+    }),
   };
 }
 

@@ -41,7 +41,11 @@ export function composeWebhooks({ networks, webhookTimeoutMs, ...parts }: Webhoo
   const sender = new WebhookSender({ ...parts, guard, ...timeout });
   const webhooks = new WebhookService({ ...parts, guard });
   const deliveries = new DeliveryService({ ...parts, sender, webhooks });
-  return { webhooks, deliveries, webhookWorker: new WebhookWorker({ ...parts, sender }) };
+  return {
+    sender,
+    guard,
+    webhookParts: { webhooks, deliveries, webhookWorker: new WebhookWorker({ ...parts, sender }) },
+  };
 }
 
 function refused(host: string): CarcosaError {

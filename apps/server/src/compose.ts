@@ -22,7 +22,9 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  JobService,
   KeyRing,
+  OperationProgress,
   openCredentials,
   ProjectFactsCache,
   ProjectService,
@@ -30,6 +32,7 @@ import {
   QuotaService,
   Quotas,
   RefusalLog,
+  RefusedQuotas,
   Sealer,
   ServingService,
   TeamBuckets,
@@ -46,12 +49,15 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeRealtime } from './compose-realtime.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
@@ -59,6 +65,7 @@ import { DownloadTally } from './http/serving/download-tally.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { RedisNotifications } from './redis-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
@@ -84,6 +91,8 @@ export interface ComposeInput {
   random?: Random;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
+  /** Whether downloads, calls and pictures are counted; absent: yes. The bench compares. */
+  countsUsage?: boolean;
 }
 
 /**
@@ -142,10 +151,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
-  const webhookParts = composeWebhooks({
+  const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
+  const redis = config.redisUrl
+    ? new RedisNotifications({ url: config.redisUrl, otherwise: notifications, logger })
+    : undefined;
+  const operations = new OperationProgress({ notifications: redis ?? notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -170,7 +183,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
   const projects = new ProjectService({ ...common, access, buckets, removeLater, onChange });
-  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
+  const refusedQuotas = new RefusedQuotas(common);
+  const onRefused = refusedQuotas.note.bind(refusedQuotas);
+  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
+  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
   const tree = composeTree({
     ...common,
     access,
@@ -205,6 +221,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
     limiter: limits.limiter,
     quotas,
+    usage: usageParts.usage,
   });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
@@ -214,6 +231,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
+  const jobs = new JobService({ ...common, ledger: queue.ledger });
   const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
@@ -225,6 +243,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     projects: projectFacts,
     tenants: tenantFacts,
     notifications,
+    operations,
     hashLater,
     secret,
   });
@@ -232,7 +251,15 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
 
+  const { realtime, closeRealtime } = composeRealtime({
+    ...{ ...common, config, access, apiKeys, projectFacts, tenantFacts, tenantTokens, sessions: people.sessions },
+    ...{ operations, notifications, ...limits },
+  });
   const httpMeter = new HttpMeter();
+  const alarmParts = composeAlarms({
+    ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
+    ...{ mailer: people.mailer, http: httpMeter },
+  });
   const downloads = new DownloadTally();
   const metrics = new MetricsService({
     ...{
@@ -269,6 +296,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       access,
       audit,
       events,
+      operations,
+      realtime,
       refusals,
       apiKeys,
       projects,
@@ -284,12 +313,16 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...alarmParts,
       ...limits,
       ...bucketParts,
+      ...usageParts,
       sealer,
       transforms,
       quotaSettings,
+      jobs,
       egress,
+      refusedQuotas,
       httpMeter,
       downloads,
       metrics,
@@ -298,13 +331,20 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      alarmParts.nodeSampler.close();
       await saveKeyUse();
+      await closeRealtime();
+      operations.close();
+      redis?.close();
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
+      await usageParts.usageMeter.close();
+      await refusedQuotas.flush();
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();

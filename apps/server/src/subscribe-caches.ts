@@ -39,9 +39,9 @@ export function subscribeCaches(
   notifications: PostgresNotifications,
   { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores }: Caches,
 ): void {
-  const keyChanged = (publicId?: string): void => {
+  const keyChanged = (publicId?: string, id?: string): void => {
     apiKeys.invalidate(publicId);
-    tenantTokens.keyChanged(publicId);
+    tenantTokens.keyChanged(id);
   };
   const projectChanged = (projectId?: string): void => {
     projectFacts.invalidate(projectId);
@@ -53,7 +53,11 @@ export function subscribeCaches(
     if (bucketId === undefined || isId('bucket', bucketId)) stores.bucketChanged(bucketId);
   };
   const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
-  notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keyChanged(text(publicId)), keyChanged);
+  notifications.subscribe(
+    API_KEYS_CHANNEL,
+    ({ publicId, id }) => keyChanged(text(publicId), text(id)),
+    () => keyChanged(),
+  );
   notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
   notifications.subscribe(TENANTS_CHANNEL, ({ tenantId }) => tenantChanged(text(tenantId)), tenantChanged);
   notifications.subscribe(PEOPLE_CHANNEL, ({ userId }) => personChanged(text(userId)), personChanged);

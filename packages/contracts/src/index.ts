@@ -1,4 +1,5 @@
 export * from './access.ts';
+export * from './alarm.ts';
 export * from './api-key.ts';
 export * from './audit.ts';
 export * from './audit.ts';
@@ -15,8 +16,10 @@ export * from './path.ts';
 export * from './permissions.ts';
 export * from './project.ts';
 export * from './quotas.ts';
+export * from './realtime.ts';
 export * from './storable.ts';
 export * from './tenant.ts';
 export * from './transform/index.ts';
 export * from './upload.ts';
+export * from './usage.ts';
 export * from './webhook.ts';

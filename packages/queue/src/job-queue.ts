@@ -2,8 +2,10 @@ import type { JobData, JobName } from '@carcosa/contracts';
 import { JOBS } from '@carcosa/contracts';
 import { CarcosaError, type Logger } from '@carcosa/kernel';
 import pg from 'pg';
-import { type Db, PgBoss } from 'pg-boss';
+import { PgBoss } from 'pg-boss';
+import { connectionOf, type QueueConnection } from './connection.ts';
 import type { JobHandlers } from './job-handlers.ts';
+import { JobLedger } from './job-ledger.ts';
 import { DEAD_LETTERS, JOB_SETTINGS, queueOptions } from './job-settings.ts';
 import { JobWorker } from './job-worker.ts';
 
@@ -17,11 +19,6 @@ const CONNECTIONS = 2;
 const START_PATIENCE_MS = 5_000;
 const RESTART_PAUSE_MS = 5_000;
 const JOB_NAMES = Object.keys(JOBS) as JobName[];
-
-/** A pool, or the transaction that the job belongs to. */
-export interface QueueConnection {
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
-}
 
 /** Seconds between two looks for jobs whose workers have died. */
 const SUPERVISE_SECONDS = 60;
@@ -55,6 +52,8 @@ export interface EnqueueOptions {
  * Jobs in PostgreSQL, over pg-boss: made in the transaction that causes them, done at least once, by one worker at a time.
  */
 export class JobQueue {
+  /** What stands in the queue, for who looks after it. */
+  readonly ledger: JobLedger;
   readonly #options: JobQueueOptions;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
@@ -93,6 +92,14 @@ export class JobQueue {
     this.#boss.on('error', (error) => logger.warn({ err: error }, 'the job queue met an error'));
     this.#boss.on('warning', (warning) => logger.warn({ warning }, 'the job queue has a warning'));
     this.#started.promise.catch(() => {});
+    this.ledger = new JobLedger({
+      schema: JOBS_SCHEMA,
+      boss: () => {
+        if (!this.#isStarted) throw new CarcosaError('overloaded', { retryAfter: 1 });
+        return this.#boss;
+      },
+      announce,
+    });
   }
 
   /**
@@ -124,7 +131,7 @@ export class JobQueue {
   ): Promise<void> {
     await this.#waitUntilStarted();
     const id = await this.#boss.send(name, data, { ...options, db: connectionOf(db) });
-    if (id !== null) await db.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: name })]);
+    if (id !== null) await announce(db, name);
   }
 
   /** Whether jobs can be enqueued. */
@@ -244,7 +251,6 @@ export class JobQueue {
   }
 }
 
-function connectionOf(db: QueueConnection): Db {
-  // As the driver answers: of several statements in one text it gives a list of results, which pg-boss takes apart itself.
-  return { executeSql: (text, values) => db.query(text, values) };
+async function announce(db: QueueConnection, name: string): Promise<void> {
+  await db.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: name })]);
 }

@@ -18,6 +18,7 @@ export interface Ids {
   event: string;
   webhook: string;
   delivery: string;
+  alarm: string;
 }
 
 /** An organization with one thing of each kind, and all who may act in it. */
@@ -108,11 +109,14 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     }),
   );
   const delivery = expectData(await owner.call<{ id: string }>('POST', `/webhooks/${webhook}/test`));
+  const alarm = await made(
+    owner.call<{ id: string }>('POST', '/alarms', { json: { organizationId: organization, kind: 'quota' } }),
+  );
   const ids: Ids = {
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
-    ...{ webhook, delivery: delivery.id },
+    ...{ webhook, delivery: delivery.id, alarm: alarm.id },
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
 }

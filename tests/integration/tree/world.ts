@@ -63,8 +63,9 @@ export class TreeWorld {
       },
     };
     const tenants = new TenantService({ ...common, onChange: (id) => tenantFacts.invalidate(id) });
+    const tenantTokens = new TenantTokens({ ...common, tenants, secret: Buffer.alloc(32, 7) });
     return {
-      ...{ access, apiKeys, tenants, projectFacts, tenantFacts },
+      ...{ access, apiKeys, tenants, tenantTokens, projectFacts, tenantFacts },
       organizations: new OrganizationService({ ...common, givesLocalBucket: true }),
       teams: new TeamService(common),
       invitations: new InvitationService({
@@ -74,8 +75,13 @@ export class TreeWorld {
         },
       }),
       projects: new ProjectService({ ...common, onChange: (id) => projectFacts.invalidate(id) }),
-      tenantTokens: new TenantTokens({ ...common, tenants, secret: Buffer.alloc(32, 7) }),
-      keys: new ApiKeyManager(common),
+      keys: new ApiKeyManager({
+        ...common,
+        onChange: ({ id, publicId }) => {
+          apiKeys.invalidate(publicId);
+          tenantTokens.keyChanged(id);
+        },
+      }),
     };
   }
 

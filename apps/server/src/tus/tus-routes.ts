@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { FilePath, Visibility } from '@carcosa/contracts';
+import { FilePath, Fingerprint, Visibility } from '@carcosa/contracts';
 import { type Actor, type CreateUpload, idempotencyScope, type UploadRow, type WriteResult } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -124,10 +124,11 @@ async function create(carcosa: Carcosa, request: FastifyRequest, reply: FastifyR
 async function createUpload({ uploads }: Carcosa, actor: Actor, { raw, query }: FastifyRequest): Promise<WriteResult> {
   const { headers } = raw;
   const concat = parseConcat(single(headers['upload-concat']));
+  const { fingerprint, ...described } = describeUpload(single(headers['upload-metadata']));
   const input = {
     ...CreationQuery.parse(query),
-    ...describeUpload(single(headers['upload-metadata'])),
-    doorState: doorState(headers['upload-metadata'], concat),
+    ...described,
+    doorState: { ...doorState(headers['upload-metadata'], concat), ...(fingerprint ? { fingerprint } : {}) },
   };
   if (concat?.type === 'final') return uploads.concatenate(actor, { ...input, door: 'tus', size: null }, concat.ids);
 
@@ -232,14 +233,21 @@ function declaredSize(headers: IncomingMessage['headers']): number | null {
 /** Whose the upload will be, in the address that creates it. */
 const CreationQuery = z.object({ projectId: z.string().optional(), tenantId: z.string().optional() });
 
-const TusParameters = z.object({ path: FilePath.optional(), visibility: Visibility.optional() });
+const TusParameters = z.object({
+  path: FilePath.optional(),
+  visibility: Visibility.optional(),
+  fingerprint: Fingerprint.optional(),
+});
 
 /** The keys of the metadata that mean something here; the others are kept as the file's metadata. */
-function describeUpload(
-  header: string | undefined,
-): Pick<CreateUpload, 'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'> {
-  const { filename, name, filetype, type, path, visibility, ...rest } = parseMetadata(header);
-  const parameters = TusParameters.parse({ path, visibility });
+function describeUpload(header: string | undefined): Pick<
+  CreateUpload,
+  'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'
+> & {
+  fingerprint?: string | undefined;
+} {
+  const { filename, name, filetype, type, path, visibility, fingerprint, ...rest } = parseMetadata(header);
+  const parameters = TusParameters.parse({ path, visibility, fingerprint });
   return {
     ...parameters,
     fileName: filename ?? name,

@@ -1,10 +1,12 @@
-import { hashStoredObject, purgeTrash, retainAudit, sealAudit } from '@carcosa/domain';
+import { foldUsageNow, hashStoredObject, purgeTrash, retainAudit, retainUsage, sealAudit } from '@carcosa/domain';
 import { isId } from '@carcosa/kernel';
 import { JobHandlers } from '@carcosa/queue';
 import type { Carcosa } from '../compose.ts';
 
 /** What each job does. A new job gets its schema in the contracts, its settings in the queue, and its line here. */
 export function jobHandlers({
+  alarmEvaluator,
+  alarmTeller,
   garbage,
   database,
   removal,
@@ -14,6 +16,8 @@ export function jobHandlers({
   config,
 }: Carcosa): JobHandlers {
   return new JobHandlers()
+    .on('evaluate-alarms', (_data, context) => alarmEvaluator.evaluate(context))
+    .on('tell-alarm', (message, { signal }) => alarmTeller.tell(message, signal))
     .on('collect-garbage', async (_data, context) => {
       await garbage.collect(context);
     })
@@ -26,6 +30,13 @@ export function jobHandlers({
     })
     .on('seal-audit', async (_data, context) => {
       await sealAudit({ transaction: inTransaction }, context);
+    })
+    .on('fold-usage', async () => {
+      await foldUsageNow({ db: database.pool, transaction: inTransaction, clock });
+    })
+    .on('retain-usage', async (_data, context) => {
+      const parts = { db: database.pool, transaction: inTransaction, clock, days: config.usageRetentionDays };
+      await retainUsage(parts, context);
     })
     .on('remove-files', async ({ projectId, tenantId }, context) => {
       if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);

@@ -2,7 +2,7 @@ import type { KeyRestrictions, Permission } from '@carcosa/contracts';
 import type { ApiKeyId, ProjectId } from '@carcosa/kernel';
 import type { Queryable } from './queryable.ts';
 
-/** Channel on which `{publicId}` is announced when a key was changed or revoked. */
+/** Channel on which `{id, publicId}` is announced when a key was changed or revoked. */
 export const API_KEYS_CHANNEL = 'carcosa_api_keys';
 
 export interface ApiKeyRow {
@@ -93,6 +93,7 @@ export interface ApiKeyChange {
   /** Null: never. */
   expiresAt?: Date | null | undefined;
   rotatedTo?: ApiKeyId | undefined;
+  limitFactor?: number | undefined;
 }
 
 /** Changes what is given of a key in force, and tells every node. Null when there is none. */
@@ -100,7 +101,7 @@ export async function updateApiKey(tx: Queryable, id: ApiKeyId, change: ApiKeyCh
   const { rows } = await tx.query<ApiKeyView>(
     `update api_keys set label = coalesce($2, label), permissions = coalesce($3, permissions),
        restrictions = coalesce($4, restrictions), expires_at = case when $5 then $6::timestamptz else expires_at end,
-       rotated_to = coalesce($7, rotated_to)
+       rotated_to = coalesce($7, rotated_to), limit_factor = coalesce($8, limit_factor)
      where id = $1 and revoked_at is null returning ${VIEW}`,
     [
       id,
@@ -110,6 +111,7 @@ export async function updateApiKey(tx: Queryable, id: ApiKeyId, change: ApiKeyCh
       change.expiresAt !== undefined,
       change.expiresAt ?? null,
       change.rotatedTo ?? null,
+      change.limitFactor ?? null,
     ],
   );
   return await announced(tx, rows[0]);
@@ -136,6 +138,7 @@ export async function saveKeyUse(db: Queryable, uses: readonly { id: ApiKeyId; a
 
 async function announced(db: Queryable, view: ApiKeyView | undefined): Promise<ApiKeyView | null> {
   if (!view) return null;
-  await db.query('select pg_notify($1, $2)', [API_KEYS_CHANNEL, JSON.stringify({ publicId: view.publicId })]);
+  const { id, publicId } = view;
+  await db.query('select pg_notify($1, $2)', [API_KEYS_CHANNEL, JSON.stringify({ id, publicId })]);
   return view;
 }

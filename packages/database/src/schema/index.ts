@@ -1,3 +1,4 @@
+export * from './alarms.ts';
 export * from './audit.ts';
 export * from './control.ts';
 export * from './events.ts';
@@ -6,3 +7,4 @@ export * from './limits.ts';
 export * from './people.ts';
 export * from './tenancy.ts';
 export * from './uploads.ts';
+export * from './usage.ts';

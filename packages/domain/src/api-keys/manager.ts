@@ -32,6 +32,8 @@ export interface ApiKeyManagerParts {
   clock: Clock;
   access: Access;
   apiKeys: ApiKeyService;
+  /** Told of a key that was changed here, before the change is answered. */
+  onChange: (key: Pick<ApiKeyView, 'id' | 'publicId'>) => void;
 }
 
 /**
@@ -96,7 +98,7 @@ export class ApiKeyManager {
       await this.#record(tx, actor, key, { action: 'api-key.update', ...changed });
       return updated;
     });
-    this.#parts.apiKeys.invalidate(key.publicId);
+    this.#parts.onChange(key);
     return viewOf(row);
   }
 
@@ -108,7 +110,7 @@ export class ApiKeyManager {
       if (revoked) await this.#record(tx, actor, key, { action: 'api-key.revoke' });
       return revoked;
     });
-    this.#parts.apiKeys.invalidate(key.publicId);
+    this.#parts.onChange(key);
     return viewOf(row ?? key);
   }
 
@@ -128,7 +130,7 @@ export class ApiKeyManager {
       await this.#record(tx, actor, key, { action: 'api-key.rotate', after: { rotatedTo: nextId, overlapSeconds } });
       return { ...viewOf(await findApiKeyById(tx, nextId)), key: token };
     });
-    this.#parts.apiKeys.invalidate(key.publicId);
+    this.#parts.onChange(key);
     return made;
   }
 

@@ -7,6 +7,7 @@ export * from './upload-collector.ts';
 export * from './upload-completion.ts';
 export * from './upload-draft.ts';
 export * from './upload-leases.ts';
+export * from './upload-progress.ts';
 export * from './upload-project.ts';
 export * from './upload-service.ts';
 export * from './upload-tally.ts';

@@ -4,6 +4,7 @@ import {
   type UploadCompletion as Completion,
   completeUploads,
   findCompletedFile,
+  findTenant,
   type Queryable,
   type UploadRow,
 } from '@carcosa/database';
@@ -14,7 +15,7 @@ import {
   type IdGenerator,
   isCarcosaError,
   type Random,
-  type UploadId,
+  type TenantId,
 } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
@@ -24,6 +25,7 @@ import { factsOfCommitted } from './committed-content.ts';
 import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects } from './upload-project.ts';
 import { UploadTally } from './upload-tally.ts';
 
@@ -33,6 +35,7 @@ const MAX_GROUP = 64;
 export interface UploadCompletionOptions {
   db: Queryable;
   projects: UploadProjects;
+  progress: UploadProgress;
   clock: Clock;
   ids: IdGenerator;
   random: Random;
@@ -113,7 +116,13 @@ export class UploadCompletion {
     const completion = await this.#prepare(held, facts, options);
     held.assertTrusted();
     const file = await this.#groups.submit(completion);
-    return this.committed(held.upload.door, file ?? (await this.#completedBefore(held.upload.id)));
+    return this.filed(held.upload, file ?? (await this.#completedBefore(held.upload)));
+  }
+
+  /** To be called when the file of a session is committed. */
+  filed({ id, door }: Pick<UploadRow, 'id' | 'door'>, file: File): File {
+    this.#options.progress.completed(id, file.size);
+    return this.committed(door, file);
   }
 
   /** How many uploads shared each transaction that filed them. */
@@ -121,7 +130,7 @@ export class UploadCompletion {
     return this.#groups.sizes;
   }
 
-  /** As {@link file}, inside the caller's transaction; call {@link committed} with the file after it. */
+  /** As {@link file}, inside the caller's transaction; call {@link filed} with the file after it. */
   async fileWithin(
     db: Queryable,
     held: HeldLease,
@@ -130,7 +139,7 @@ export class UploadCompletion {
   ): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     const files = await completeUploads(db, [completion], this.#options.publicUrl);
-    return files.get(held.upload.id) ?? this.#completedBefore(held.upload.id);
+    return files.get(held.upload.id) ?? this.#completedBefore(held.upload);
   }
 
   /** To be called when a file is committed. */
@@ -170,11 +179,18 @@ export class UploadCompletion {
   }
 
   /** An answer of the database may have been lost after it committed: then the file is there. */
-  async #completedBefore(id: UploadId): Promise<File> {
-    const file = await findCompletedFile(this.#options.db, id, this.#options.publicUrl);
-    if (!file) throw new CarcosaError('upload_fenced');
+  async #completedBefore({ id, tenantId }: UploadRow): Promise<File> {
+    const { db, publicUrl } = this.#options;
+    const file = await findCompletedFile(db, id, publicUrl);
+    if (!file) throw await whyNotFiled(db, tenantId);
     return file;
   }
+}
+
+/** Why an upload whose bytes are stored has become no file. */
+export async function whyNotFiled(db: Queryable, tenantId: TenantId | ''): Promise<CarcosaError> {
+  if (tenantId === '' || (await findTenant(db, tenantId))) return new CarcosaError('upload_fenced');
+  return new CarcosaError('not_found', { message: 'The tenant that this upload was for has been removed.' });
 }
 
 /** @throws CarcosaError `checksum_mismatch` unless the client declared none or this one */

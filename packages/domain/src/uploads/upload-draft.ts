@@ -13,7 +13,8 @@ import type { UploadProjects, UploadTenant, UploadTenants } from './upload-proje
 export const UPLOAD_LIFETIME_MS = 24 * 3600 * 1000;
 
 export interface CreateUpload {
-  door: UploadDoor;
+  /** Or what decides it once it is known where the bytes will go. */
+  door: UploadDoor | ((bucketId: string) => Promise<UploadDoor>);
   projectId?: string | undefined;
   /** Where the file will be; absent: in a folder of its own, under `fileName`, so that nothing is replaced. */
   path?: string | undefined;
@@ -59,8 +60,10 @@ export async function draftUpload(parts: DraftParts, actor: Actor, input: Create
   assertPath(path);
   if (!mayPlace(grant, path)) throw placeRefused(grant);
   const now = parts.clock.now();
+  const bucketId = tenant?.bucketId ?? project.bucketId;
+  const door = typeof input.door === 'function' ? await input.door(bucketId) : input.door;
   // Only its one request can continue a simple upload: its bytes are due as soon as its lease has lapsed.
-  const expiresAt = input.door === 'simple' ? now : now + UPLOAD_LIFETIME_MS;
+  const expiresAt = door === 'simple' ? now : now + UPLOAD_LIFETIME_MS;
   const tenantId = tenant?.id ?? '';
   const isPartial = input.doorState?.concat === 'partial';
   const charges = await parts.quotas.chargesFor({ projectId, tenantId, size: input.size, isPartial });
@@ -68,8 +71,8 @@ export async function draftUpload(parts: DraftParts, actor: Actor, input: Create
     id: parts.ids.next('upload'),
     projectId,
     tenantId,
-    bucketId: tenant?.bucketId ?? project.bucketId,
-    door: input.door,
+    bucketId,
+    door,
     path,
     visibility: input.visibility ?? null,
     metadata: input.metadata ?? null,

@@ -31,6 +31,7 @@ import { HeldUploads } from './held-uploads.ts';
 import type { UploadCompletion } from './upload-completion.ts';
 import { type CreateUpload, draftUpload, type UploadDraft } from './upload-draft.ts';
 import { HeldLease, type UploadLeases } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects, UploadTenants } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
 import type { BodyChecksum } from './upload-writer.ts';
@@ -56,6 +57,7 @@ export interface UploadServiceOptions {
   leases: UploadLeases;
   completion: UploadCompletion;
   wholes: WholeUploads;
+  progress: UploadProgress;
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
@@ -213,15 +215,21 @@ export class UploadService {
 
   async list(
     actor: Actor,
-    input: { projectId?: string | undefined; limit: number; cursor?: string | undefined },
+    input: {
+      projectId?: string | undefined;
+      fingerprint?: string | undefined;
+      limit: number;
+      cursor?: string | undefined;
+    },
   ): Promise<Page<Upload>> {
     const grant = await this.#options.access.authorize(actor, 'files:write', projectOf(actor, input.projectId));
-    const { cursor } = input;
+    const { cursor, fingerprint } = input;
     if (cursor !== undefined && !isId('upload', cursor)) {
       throw new CarcosaError('invalid_request', { message: 'The cursor is not one that this list gave out.' });
     }
     const { tenantId, pathPrefix } = grant;
-    const page = { limit: input.limit + 1, tenantId, pathPrefix, ...(cursor ? { before: cursor as UploadId } : {}) };
+    const own = { tenantId, pathPrefix, ...(fingerprint === undefined ? {} : { fingerprint }) };
+    const page = { limit: input.limit + 1, ...own, ...(cursor ? { before: cursor as UploadId } : {}) };
     const rows = await listOpenUploads(this.#options.db, grant.projectId, page, this.#options.clock.now());
     const items = rows.slice(0, input.limit);
     const hasMore = rows.length > input.limit;

@@ -12,7 +12,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface WebhookRequest {
   url: string;
-  /** In clear, the newest first. */
+  /** In clear, the newest first; none: it is not signed. */
   secrets: readonly string[];
   /** Of the event: the same for every attempt. */
   id: string;
@@ -70,7 +70,7 @@ export class WebhookSender {
     const requestHeaders = {
       'content-type': 'application/json',
       'user-agent': `Carcosa/${this.#options.version}`,
-      ...signatureHeaders({ id, timestamp: Math.floor(at / 1000), body }, secrets),
+      ...(secrets.length > 0 && signatureHeaders({ id, timestamp: Math.floor(at / 1000), body }, secrets)),
     };
     const answer = await this.#request(url, requestHeaders, body, signal);
     signal?.throwIfAborted();

@@ -2,6 +2,7 @@ import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
 import type { App, Routes } from '../types.ts';
 import { accessRoutes } from './access.ts';
+import { alarmRoutes } from './alarms.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
@@ -12,6 +13,7 @@ import { bucketRoutes } from './buckets.ts';
 import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
+import { jobRoutes } from './jobs.ts';
 import { linkPageRoutes } from './link-pages.ts';
 import { metricsRoutes } from './metrics.ts';
 import { invitationRoutes, memberRoutes, organizationRoutes } from './organizations.ts';
@@ -19,6 +21,7 @@ import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
+import { realtimeRoutes } from './realtime.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
@@ -27,6 +30,7 @@ import { tokenRoutes } from './tokens.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
+import { usageRoutes } from './usage.ts';
 import { deliveryRoutes, webhookRoutes } from './webhooks.ts';
 
 /** All routes, one function a resource. */
@@ -58,10 +62,14 @@ const ROUTES: Routes[] = [
   tusRoutes,
   auditLogRoutes,
   eventRoutes,
+  realtimeRoutes,
   webhookRoutes,
   deliveryRoutes,
   rateLimitRoutes,
   quotaRoutes,
+  usageRoutes,
+  jobRoutes,
+  alarmRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {

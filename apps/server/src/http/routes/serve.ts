@@ -60,7 +60,8 @@ export const serveRoutes: Routes = (app, carcosa) => {
       const open = () => serving.openAs(request.actor, request.params.id, version);
       await serveOpened(carcosa, await open(), {
         open,
-        serve: (opened) => files.serve({ request, reply, opened, versioned: false, download: '', shared: false }),
+        serve: (opened) =>
+          files.serve({ request, reply, opened, versioned: false, download: '', shared: false, actor: request.actor }),
       });
     },
   );
@@ -94,7 +95,8 @@ function serveAddress(
   const { version, download } = address;
   const way: Way = {
     open: async () => carcosa.serving.open(address),
-    serve: (opened) => files.serve({ request, reply, opened, versioned: version !== null, download, shared: true }),
+    serve: (opened) =>
+      files.serve({ request, reply, opened, versioned: version !== null, download, shared: true, actor: null }),
   };
   const serve = (opened: OpenedFile): void | Promise<void> => serveLimited(carcosa, opened, way, { request, reply });
   const found = carcosa.serving.open(address);
