@@ -146,7 +146,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const notifications = new PostgresNotifications({ db, listener });
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
   const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
-  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
+  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger, clock });
 
   const apiKeys = new ApiKeyService(common);
   const signingKeys = new SigningKeys({ ...common, sealer });
