@@ -6,6 +6,7 @@ export * from './files.ts';
 export * from './limits.ts';
 export * from './media.ts';
 export * from './people.ts';
+export * from './signed-uploads.ts';
 export * from './tenancy.ts';
 export * from './uploads.ts';
 export * from './usage.ts';
