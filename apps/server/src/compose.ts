@@ -61,6 +61,7 @@ import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
@@ -247,6 +248,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
 
   const httpMeter = new HttpMeter();
+  const loadGuard = new LoadGuard({ limits: config.load });
   const alarmParts = composeAlarms({
     ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
     ...{ mailer: people.mailer, http: httpMeter },
@@ -265,6 +267,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
     },
     http: httpMeter,
+    load: loadGuard,
     uploads: uploadParts.uploadTally,
     groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
     caches: {
@@ -314,6 +317,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       egress,
       refusedQuotas,
       httpMeter,
+      loadGuard,
       downloads,
       metrics,
     },
@@ -321,6 +325,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      loadGuard.close();
       alarmParts.nodeSampler.close();
       await saveKeyUse();
       operations.close();

@@ -12,6 +12,42 @@ export interface AddressBlock {
   count: number;
 }
 
+export interface Alarm {
+  id: string;
+  organizationId: string | null;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  name: string;
+  threshold: number;
+  forMinutes: number;
+  enabled: boolean;
+  toAdministrators: boolean;
+  emails: string[];
+  webhookUrl: string | null;
+  /** the host of chatUrl, which is itself a secret */
+  chatHost: string | null;
+  state: 'ok' | 'firing';
+  firing: AlarmSubject[];
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+}
+
+export interface AlarmSubject {
+  /** the bucket, webhook, node or quota that it is about */
+  subject: string;
+  label: string;
+  /** when it was told */
+  since: string;
+  /** what was measured last */
+  value: number;
+}
+
+export interface AlarmTest {
+  results: { target: 'email' | 'webhook' | 'chat'; to: string; error: string | null; }[];
+}
+
 export interface ApiKey {
   id: string;
   projectId: string;
@@ -194,6 +230,28 @@ export interface CostLine {
   per: number | null;
   /** in the currency, to a millionth */
   cost: number;
+}
+
+export interface CreateAlarmBody {
+  /** absent: of the server, for its administrators */
+  organizationId?: string;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  /** absent: the kind */
+  name?: string;
+  /** from where on it is bad; in the unit of the kind */
+  threshold?: number;
+  /** how long it must be so before it is told, and gone before that is */
+  forMinutes?: number;
+  enabled?: boolean;
+  /** mail to administrators of the server, or to owners and admins of the organization */
+  toAdministrators?: boolean;
+  /** further addresses */
+  emails?: string[];
+  /** gets a request that is signed as those of webhooks; null for none */
+  webhookUrl?: string | null;
+  /** an incoming webhook of Slack, Mattermost, Discord or what understands them; null for none */
+  chatUrl?: string | null;
 }
 
 export interface CreateApiKeyBody {
@@ -948,6 +1006,30 @@ export interface RotateWebhookSecretBody {
   overlapSeconds?: number;
 }
 
+export interface SavedAlarm {
+  id: string;
+  organizationId: string | null;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  name: string;
+  threshold: number;
+  forMinutes: number;
+  enabled: boolean;
+  toAdministrators: boolean;
+  emails: string[];
+  webhookUrl: string | null;
+  /** the host of chatUrl, which is itself a secret */
+  chatHost: string | null;
+  state: 'ok' | 'firing';
+  firing: AlarmSubject[];
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+  /** `whsec_…`; it is not shown again */
+  webhookSecret: string | null;
+}
+
 export interface SecondStep {
   twoFactorRequired: true;
   /** goes with the code to POST /auth/login/two-factor */
@@ -1065,6 +1147,23 @@ export interface TwoFactorSetup {
   secret: string;
   /** each serves once instead of a code; shown this one time */
   recoveryCodes: string[];
+}
+
+export interface UpdateAlarmBody {
+  name?: string;
+  /** from where on it is bad; in the unit of the kind */
+  threshold?: number;
+  /** how long it must be so before it is told, and gone before that is */
+  forMinutes?: number;
+  enabled?: boolean;
+  /** mail to administrators of the server, or to owners and admins of the organization */
+  toAdministrators?: boolean;
+  /** further addresses */
+  emails?: string[];
+  /** gets a request that is signed as those of webhooks; null for none */
+  webhookUrl?: string | null;
+  /** an incoming webhook of Slack, Mattermost, Discord or what understands them; null for none */
+  chatUrl?: string | null;
 }
 
 export interface UpdateApiKeyBody {
@@ -1340,6 +1439,11 @@ export type ErrorCode =
   | 'upload_offset_mismatch';
 
 export type EventType =
+  | 'alarm.created'
+  | 'alarm.deleted'
+  | 'alarm.fired'
+  | 'alarm.resolved'
+  | 'alarm.updated'
   | 'bucket.created'
   | 'bucket.credentials_rotated'
   | 'bucket.deleted'
@@ -1398,6 +1502,7 @@ export type EventType =
 
 /** What each operation takes and gives, by method and path below `/api/v1`. */
 export interface Operations {
+  "DELETE /alarms/{id}": { path: { id: string }; data: null };
   "DELETE /api-keys/{id}": { path: { id: string }; data: ApiKey };
   "DELETE /auth/passkeys/{id}": { path: { id: string }; data: null };
   "DELETE /auth/sessions": { data: { ended: number; } };
@@ -1418,6 +1523,8 @@ export interface Operations {
   "DELETE /tus/{id}": { path: { id: string }; data: null };
   "DELETE /uploads/{id}": { path: { id: string }; data: null };
   "DELETE /webhooks/{id}": { path: { id: string }; data: null };
+  "GET /alarms": { query?: { organizationId?: string; limit?: number; cursor?: string }; data: { items: Alarm[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /alarms/{id}": { path: { id: string }; data: Alarm };
   "GET /api-keys": { query?: { limit?: number; cursor?: string; projectId?: string }; data: { items: ApiKey[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /api-keys/{id}": { path: { id: string }; data: ApiKey };
   "GET /audit-logs": { query?: { organizationId?: string; projectId?: string; tenantId?: string; actor?: string; action?: string; resource?: string; result?: string; from?: string; to?: string; limit?: number; cursor?: string }; data: { items: AuditEntry[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1441,7 +1548,7 @@ export interface Operations {
   "GET /files/{id}/download": { path: { id: string }; query?: { version?: number }; data: null };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
-  "GET /jobs": { query?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
   "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1482,6 +1589,7 @@ export interface Operations {
   "HEAD /tus/{id}": { path: { id: string }; data: null };
   "OPTIONS /tus": { data: null };
   "OPTIONS /tus/{id}": { path: { id: string }; data: null };
+  "PATCH /alarms/{id}": { path: { id: string }; body: UpdateAlarmBody; data: SavedAlarm };
   "PATCH /api-keys/{id}": { path: { id: string }; body: UpdateApiKeyBody; data: ApiKey };
   "PATCH /auth/me": { body: UpdateMeBody; data: User };
   "PATCH /auth/passkeys/{id}": { path: { id: string }; body: RenamePasskeyBody; data: Passkey };
@@ -1496,6 +1604,8 @@ export interface Operations {
   "PATCH /tus/{id}": { path: { id: string }; data: null };
   "PATCH /webhooks/{id}": { path: { id: string }; body: UpdateWebhookBody; data: Webhook };
   "POST /access/explain": { body: ExplainBody; data: Explanation };
+  "POST /alarms": { body: CreateAlarmBody; data: SavedAlarm };
+  "POST /alarms/{id}/test": { path: { id: string }; data: AlarmTest };
   "POST /api-keys": { body: CreateApiKeyBody; data: CreatedApiKey };
   "POST /api-keys/{id}/rotate": { path: { id: string }; body?: RotateApiKeyBody | null; data: CreatedApiKey };
   "POST /auth/change-email": { body: ChangeEmailBody; data: { message: string; } };
@@ -1534,7 +1644,7 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
-  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; } | null; data: { retried: number; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; } | null; data: { retried: number; } };
   "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
   "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };
