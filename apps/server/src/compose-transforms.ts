@@ -6,6 +6,7 @@ import {
   type ServingService,
   type StoreRegistry,
   TransformService,
+  type UsageMeter,
   VariantCache,
 } from '@carcosa/domain';
 import type { Clock, Logger } from '@carcosa/kernel';
@@ -24,6 +25,7 @@ interface TransformParts {
   stores: StoreRegistry;
   limiter: RateLimiter;
   quotas: Quotas;
+  usage: Pick<UsageMeter, 'countTransform'>;
 }
 
 /** Pictures on demand. Neither processes nor files are made before the first one is asked for. */

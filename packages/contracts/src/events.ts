@@ -52,11 +52,19 @@ export const EVENTS = {
   'invitation.declined': 'An invitation was declined.',
   'invitation.revoked': 'An invitation was revoked.',
   'quota.updated': 'The quotas of an organization, project or tenant were changed.',
+  'quota.warning': 'At least 80 or 90 percent of a quota are used; `threshold` says which. Each is told once a month.',
+  'quota.exceeded': 'A quota is used up, or somebody was refused by it. Told once a month.',
+  'alarm.created': 'An alarm was made.',
+  'alarm.updated': 'An alarm was changed.',
+  'alarm.deleted': 'An alarm was removed.',
+  'alarm.fired': 'What an alarm watches has become bad.',
+  'alarm.resolved': 'What an alarm watches is well again.',
   'webhook.created': 'A webhook was made.',
   'webhook.updated': 'A webhook was changed.',
   'webhook.deleted': 'A webhook was removed.',
   'webhook.secret_rotated': 'A webhook got a new secret.',
   'webhook.disabled': 'A webhook was switched off because its receiver failed for too long, or said that it is gone.',
+  'callback.failed': 'An app was told of an upload, did not take it however often, and is told no more by itself.',
   'webhook.test': 'Somebody pressed the test button of a webhook. Goes to that webhook alone.',
 } as const satisfies Record<string, string>;
 
@@ -118,11 +126,17 @@ export const EVENT_OF_ACTION: Readonly<Partial<Record<AuditAction, EventType>>> 
   'invitation.accept': 'invitation.accepted',
   'invitation.decline': 'invitation.declined',
   'invitation.revoke': 'invitation.revoked',
+  'alarm.create': 'alarm.created',
+  'alarm.update': 'alarm.updated',
+  'alarm.delete': 'alarm.deleted',
+  'alarm.fire': 'alarm.fired',
+  'alarm.resolve': 'alarm.resolved',
   'webhook.create': 'webhook.created',
   'webhook.update': 'webhook.updated',
   'webhook.delete': 'webhook.deleted',
   'webhook.rotate-secret': 'webhook.secret_rotated',
   'webhook.disable': 'webhook.disabled',
+  'callback.fail': 'callback.failed',
 };
 
 /** What one must be allowed in a project to learn of an event there, by the family of its type: what comes before the dot. */

@@ -1,9 +1,11 @@
 export * from './access.ts';
+export * from './alarm.ts';
 export * from './api-key.ts';
 export * from './audit.ts';
 export * from './audit.ts';
 export * from './auth.ts';
 export * from './bucket.ts';
+export * from './callback.ts';
 export * from './common.ts';
 export * from './events.ts';
 export * from './explain.ts';
@@ -20,4 +22,5 @@ export * from './storable.ts';
 export * from './tenant.ts';
 export * from './transform/index.ts';
 export * from './upload.ts';
+export * from './usage.ts';
 export * from './webhook.ts';

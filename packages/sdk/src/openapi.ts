@@ -12,6 +12,42 @@ export interface AddressBlock {
   count: number;
 }
 
+export interface Alarm {
+  id: string;
+  organizationId: string | null;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  name: string;
+  threshold: number;
+  forMinutes: number;
+  enabled: boolean;
+  toAdministrators: boolean;
+  emails: string[];
+  webhookUrl: string | null;
+  /** the host of chatUrl, which is itself a secret */
+  chatHost: string | null;
+  state: 'ok' | 'firing';
+  firing: AlarmSubject[];
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+}
+
+export interface AlarmSubject {
+  /** the bucket, webhook, node or quota that it is about */
+  subject: string;
+  label: string;
+  /** when it was told */
+  since: string;
+  /** what was measured last */
+  value: number;
+}
+
+export interface AlarmTest {
+  results: { target: 'email' | 'webhook' | 'chat'; to: string; error: string | null; }[];
+}
+
 export interface ApiKey {
   id: string;
   projectId: string;
@@ -30,6 +66,8 @@ export interface ApiKey {
   revokedAt: string | null;
   /** the key that replaces it */
   rotatedTo: string | null;
+  /** whether an app may sign addresses with it by itself */
+  signs: boolean;
 }
 
 export interface AuditEntry {
@@ -140,6 +178,34 @@ export interface BulkResult {
   results: { id: string; ok: boolean; file?: File; error?: { error: string; message: string; }; }[];
 }
 
+export interface Callback {
+  id: string;
+  projectId: string;
+  uploadId: string;
+  fileKey: string;
+  /** that the upload is whole, or that it failed */
+  hook: 'callback' | 'error';
+  /** whom it goes to, without the query */
+  url: string;
+  /** it goes out by the stream that an app in development holds open, not by a request */
+  isDev: boolean;
+  /** failed: the last attempt was made; replay it when the reason is gone */
+  state: 'pending' | 'delivered' | 'failed';
+  attempts: number;
+  nextAttemptAt: string | null;
+  lastAttemptAt: string | null;
+  /** of the answer; null where there was none */
+  lastStatus: number | null;
+  /** why the last attempt does not count */
+  lastError: string | null;
+  /** what the app said went wrong on its side */
+  resultError: string | null;
+  /** when the app said what it made of it */
+  answeredAt: string | null;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+}
+
 export interface CallerLimits {
   /** id of a key, token or user, or a client address */
   caller: string;
@@ -185,12 +251,47 @@ export interface CopyFileBody {
   path: string;
 }
 
+export interface CostLine {
+  metric: 'uploads' | 'downloads' | 'bytesIn' | 'bytesOut' | 'transforms' | 'transformSeconds' | 'apiCalls' | 'storageByteHours';
+  unit: string;
+  quantity: number;
+  /** null: the price was changed in between */
+  price: number | null;
+  per: number | null;
+  /** in the currency, to a millionth */
+  cost: number;
+}
+
+export interface CreateAlarmBody {
+  /** absent: of the server, for its administrators */
+  organizationId?: string;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  /** absent: the kind */
+  name?: string;
+  /** from where on it is bad; in the unit of the kind */
+  threshold?: number;
+  /** how long it must be so before it is told, and gone before that is */
+  forMinutes?: number;
+  enabled?: boolean;
+  /** mail to administrators of the server, or to owners and admins of the organization */
+  toAdministrators?: boolean;
+  /** further addresses */
+  emails?: string[];
+  /** gets a request that is signed as those of webhooks; null for none */
+  webhookUrl?: string | null;
+  /** an incoming webhook of Slack, Mattermost, Discord or what understands them; null for none */
+  chatUrl?: string | null;
+}
+
 export interface CreateApiKeyBody {
   projectId?: string;
   name: string;
   permissions: PermissionName[];
   restrictions?: { tenantId?: string; pathPrefix?: string; ipRanges?: string[]; origins?: string[]; };
   expiresAt?: string | null;
+  /** lets an app sign addresses with it (apps of UploadThing, file routers): then the key is kept sealed, not only as a hash */
+  signs?: boolean;
 }
 
 export type CreateBucketBody = { organizationId: string; name: string; shares?: ShareBucketBody[]; provider: 's3'; bucket: string; prefix?: string; endpoint?: string; publicEndpoint?: string; region?: string; pathStyle?: boolean; credentials: BucketCredentials; } | { organizationId: string; name: string; shares?: ShareBucketBody[]; provider: 'local'; };
@@ -260,8 +361,12 @@ export interface CreatedApiKey {
   revokedAt: string | null;
   /** the key that replaces it */
   rotatedTo: string | null;
+  /** whether an app may sign addresses with it by itself */
+  signs: boolean;
   /** the whole key; shown this one time */
   key: string;
+  /** for UPLOADTHING_TOKEN, of a key that signs: it holds the key, and is shown this one time as well */
+  uploadthingToken: string | null;
 }
 
 export interface Delivery {
@@ -484,6 +589,30 @@ export interface InviteBody {
   teamId?: string;
 }
 
+export interface Invoice {
+  month: string;
+  currency: string;
+  /** in the currency, to a hundredth */
+  total: number;
+  /** the month is over */
+  isFinal: boolean;
+  organizationId: string;
+  /** null: all of the organization */
+  projectId: string | null;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  issuedAt: string;
+  lines: { metric: 'uploads' | 'downloads' | 'bytesIn' | 'bytesOut' | 'transforms' | 'transformSeconds' | 'apiCalls' | 'storageByteHours'; unit: string; quantity: number; price: number; per: number; amount: number; }[];
+}
+
+export interface InvoiceSummary {
+  month: string;
+  currency: string;
+  /** in the currency, to a hundredth */
+  total: number;
+  /** the month is over */
+  isFinal: boolean;
+}
+
 export interface Job {
   id: string;
   queue: string;
@@ -684,6 +813,34 @@ export interface Plan {
   auditRetentionDays: number | null;
 }
 
+export interface Price {
+  price: number;
+  /** so many units cost the price */
+  per: number;
+}
+
+export interface PriceTable {
+  currency: string;
+  /** the prices hold in this month (UTC), and until they are changed */
+  month: string;
+  /** in force */
+  prices: Record<string, Price>;
+  /** what is set here */
+  set: { uploads?: Price; downloads?: Price; bytesIn?: Price; bytesOut?: Price; transforms?: Price; transformSeconds?: Price; apiCalls?: Price; storageByteHours?: { price: number; per: number; }; };
+}
+
+export interface Prices {
+  uploads?: Price;
+  downloads?: Price;
+  bytesIn?: Price;
+  bytesOut?: Price;
+  transforms?: Price;
+  transformSeconds?: Price;
+  apiCalls?: Price;
+  /** 730,000,000,000 byte-hours are a gigabyte for a month */
+  storageByteHours?: { price: number; per: number; };
+}
+
 export interface Project {
   id: string;
   name: string;
@@ -725,6 +882,10 @@ export interface ProjectSettings {
   rateLimits: { read?: number | null; standard?: number | null; write?: number | null; expensive?: number | null; delete?: number | null; admin?: number | null; login?: number | null; registration?: number | null; transform?: number | null; download?: number | null; "public-download"?: number | null; "key-creation"?: number | null; unauthenticated?: number | null; };
 }
 
+export interface PutOrganizationPricesBody {
+  prices: Prices;
+}
+
 export interface PutOrganizationQuotasBody {
   quotas?: Quotas;
   /** null: none; absent: as it is */
@@ -734,6 +895,12 @@ export interface PutOrganizationQuotasBody {
 export interface PutPlanBody {
   quotas?: { bytes?: number | null; files?: number | null; uploadBytes?: number | null; egressBytes?: number | null; transforms?: number | null; };
   auditRetentionDays?: number | null;
+}
+
+export interface PutPricesBody {
+  /** absent: as it is */
+  currency?: string;
+  prices: Prices;
 }
 
 export interface PutQuotasBody {
@@ -875,6 +1042,30 @@ export interface RotateWebhookSecretBody {
   overlapSeconds?: number;
 }
 
+export interface SavedAlarm {
+  id: string;
+  organizationId: string | null;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  name: string;
+  threshold: number;
+  forMinutes: number;
+  enabled: boolean;
+  toAdministrators: boolean;
+  emails: string[];
+  webhookUrl: string | null;
+  /** the host of chatUrl, which is itself a secret */
+  chatHost: string | null;
+  state: 'ok' | 'firing';
+  firing: AlarmSubject[];
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+  /** `whsec_…`; it is not shown again */
+  webhookSecret: string | null;
+}
+
 export interface SecondStep {
   twoFactorRequired: true;
   /** goes with the code to POST /auth/login/two-factor */
@@ -994,6 +1185,23 @@ export interface TwoFactorSetup {
   recoveryCodes: string[];
 }
 
+export interface UpdateAlarmBody {
+  name?: string;
+  /** from where on it is bad; in the unit of the kind */
+  threshold?: number;
+  /** how long it must be so before it is told, and gone before that is */
+  forMinutes?: number;
+  enabled?: boolean;
+  /** mail to administrators of the server, or to owners and admins of the organization */
+  toAdministrators?: boolean;
+  /** further addresses */
+  emails?: string[];
+  /** gets a request that is signed as those of webhooks; null for none */
+  webhookUrl?: string | null;
+  /** an incoming webhook of Slack, Mattermost, Discord or what understands them; null for none */
+  chatUrl?: string | null;
+}
+
 export interface UpdateApiKeyBody {
   name?: string;
   permissions?: PermissionName[];
@@ -1060,7 +1268,7 @@ export interface UpdateWebhookBody {
 
 export interface Upload {
   id: string;
-  door: 'simple' | 'tus' | 'direct';
+  door: 'simple' | 'tus' | 'direct' | 'signed';
   status: 'open' | 'completed' | 'aborted' | 'expired';
   path: string;
   name: string;
@@ -1079,6 +1287,90 @@ export interface Upload {
   createdAt: string;
   /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
   expiresAt: string;
+}
+
+export interface UsageBreakdown {
+  /** a day in UTC, as 2026-11-21 */
+  from: string;
+  /** a day in UTC, as 2026-11-21 */
+  to: string;
+  currency: string;
+  items: UsageItem[];
+  nextCursor: string | null;
+  hasMore: boolean;
+}
+
+export interface UsageFigures {
+  /** files and new versions that came in whole */
+  uploads: number;
+  /** answers with bytes of a file or picture, ranges each by itself */
+  downloads: number;
+  /** their bytes */
+  bytesIn: number;
+  /** bytes of files and pictures that went out */
+  bytesOut: number;
+  /** pictures that were made; one that was made before costs nothing */
+  transforms: number;
+  /** the time that making them took */
+  transformSeconds: number;
+  /** requests with a key or tenant token, as rate limits count them */
+  apiCalls: number;
+  /** what was stored, all versions and the trash included, times how long */
+  storageByteHours: number;
+}
+
+export interface UsageItem {
+  /** files and new versions that came in whole */
+  uploads: number;
+  /** answers with bytes of a file or picture, ranges each by itself */
+  downloads: number;
+  /** their bytes */
+  bytesIn: number;
+  /** bytes of files and pictures that went out */
+  bytesOut: number;
+  /** pictures that were made; one that was made before costs nothing */
+  transforms: number;
+  /** the time that making them took */
+  transformSeconds: number;
+  /** requests with a key or tenant token, as rate limits count them */
+  apiCalls: number;
+  /** what was stored, all versions and the trash included, times how long */
+  storageByteHours: number;
+  /** the day, or the id; empty for what belongs to none */
+  value: string;
+  /** of a project, tenant, bucket or key that is still there */
+  name: string | null;
+  /** in the currency, to a millionth */
+  cost: number;
+}
+
+export interface UsageOverview {
+  /** a day in UTC, as 2026-11-21 */
+  from: string;
+  /** a day in UTC, as 2026-11-21 */
+  to: string;
+  currency: string;
+  totals: UsageFigures;
+  /** in the currency, to a millionth */
+  cost: number;
+  lines: CostLine[];
+  /** stored now */
+  storedBytes: number;
+}
+
+export interface UsageTrends {
+  /** a day in UTC, as 2026-11-21 */
+  from: string;
+  /** a day in UTC, as 2026-11-21 */
+  to: string;
+  currency: string;
+  /** none is left out */
+  points: { uploads: number; downloads: number; bytesIn: number; bytesOut: number; transforms: number; transformSeconds: number; apiCalls: number; storageByteHours: number; cost: number; value: string; }[];
+  current: { uploads: number; downloads: number; bytesIn: number; bytesOut: number; transforms: number; transformSeconds: number; apiCalls: number; storageByteHours: number; cost: number; };
+  /** as many days before */
+  previous: { from: string; to: string; uploads: number; downloads: number; bytesIn: number; bytesOut: number; transforms: number; transformSeconds: number; apiCalls: number; storageByteHours: number; cost: number; };
+  /** by which part more than before: 0.5 for half as much again; null where there was nothing */
+  change: Record<string, number | null>;
 }
 
 export interface User {
@@ -1126,6 +1418,7 @@ export interface Webhook {
 
 export type ErrorCode =
   | 'bucket_in_use'
+  | 'callback_failed'
   | 'checksum_mismatch'
   | 'configuration_invalid'
   | 'conflict'
@@ -1133,6 +1426,7 @@ export type ErrorCode =
   | 'database_unavailable'
   | 'email_taken'
   | 'email_unverified'
+  | 'file_measures_not_allowed'
   | 'file_too_large'
   | 'file_type_not_allowed'
   | 'forbidden'
@@ -1183,12 +1477,18 @@ export type ErrorCode =
   | 'upload_offset_mismatch';
 
 export type EventType =
+  | 'alarm.created'
+  | 'alarm.deleted'
+  | 'alarm.fired'
+  | 'alarm.resolved'
+  | 'alarm.updated'
   | 'bucket.created'
   | 'bucket.credentials_rotated'
   | 'bucket.deleted'
   | 'bucket.shared'
   | 'bucket.unshared'
   | 'bucket.updated'
+  | 'callback.failed'
   | 'file.copied'
   | 'file.created'
   | 'file.moved'
@@ -1220,7 +1520,9 @@ export type EventType =
   | 'project.deleted'
   | 'project.signing_key_rotated'
   | 'project.updated'
+  | 'quota.exceeded'
   | 'quota.updated'
+  | 'quota.warning'
   | 'team.created'
   | 'team.deleted'
   | 'team.updated'
@@ -1239,6 +1541,7 @@ export type EventType =
 
 /** What each operation takes and gives, by method and path below `/api/v1`. */
 export interface Operations {
+  "DELETE /alarms/{id}": { path: { id: string }; data: null };
   "DELETE /api-keys/{id}": { path: { id: string }; data: ApiKey };
   "DELETE /auth/passkeys/{id}": { path: { id: string }; data: null };
   "DELETE /auth/sessions": { data: { ended: number; } };
@@ -1259,6 +1562,8 @@ export interface Operations {
   "DELETE /tus/{id}": { path: { id: string }; data: null };
   "DELETE /uploads/{id}": { path: { id: string }; data: null };
   "DELETE /webhooks/{id}": { path: { id: string }; data: null };
+  "GET /alarms": { query?: { organizationId?: string; limit?: number; cursor?: string }; data: { items: Alarm[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /alarms/{id}": { path: { id: string }; data: Alarm };
   "GET /api-keys": { query?: { limit?: number; cursor?: string; projectId?: string }; data: { items: ApiKey[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /api-keys/{id}": { path: { id: string }; data: ApiKey };
   "GET /audit-logs": { query?: { organizationId?: string; projectId?: string; tenantId?: string; actor?: string; action?: string; resource?: string; result?: string; from?: string; to?: string; limit?: number; cursor?: string }; data: { items: AuditEntry[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1273,7 +1578,10 @@ export interface Operations {
   "GET /auth/sessions": { data: { items: Session[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /buckets": { query?: { organizationId?: string; limit?: number; cursor?: string }; data: { items: Bucket[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /buckets/{id}": { path: { id: string }; data: Bucket };
+  "GET /callbacks": { query?: { projectId?: string; state?: 'pending' | 'delivered' | 'failed'; fileKey?: string; limit?: number; cursor?: string }; data: { items: Callback[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /callbacks/{id}": { path: { id: string }; data: Callback };
   "GET /events": { query?: { organizationId?: string; projectId?: string; tenantId?: string; type?: string; resourceId?: string; from?: string; to?: string; limit?: number; cursor?: string }; data: { items: Event[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /events/stream": { query?: { organizationId?: string; projectId?: string; tenantId?: string; rooms?: string; since?: string }; data: null };
   "GET /events/{id}": { path: { id: string }; data: Event };
   "GET /f/{key}": { path: { key: string }; query?: { v?: string; download?: string; expires?: string; signature?: string }; data: null };
   "GET /files": { query?: { projectId?: string; limit?: number; cursor?: string; sort?: 'createdAt' | '-createdAt' | 'updatedAt' | '-updatedAt' | 'name' | '-name' | 'size' | '-size' | 'path' | '-path'; status?: 'live' | 'trashed'; folder?: string; recursive?: boolean; type?: string; minSize?: number; maxSize?: number; createdAfter?: string; createdBefore?: string; tag?: string; tenantId?: string; uploader?: string; q?: string }; data: { items: File[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1282,15 +1590,17 @@ export interface Operations {
   "GET /files/{id}/download": { path: { id: string }; query?: { version?: number }; data: null };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
-  "GET /jobs": { query?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
   "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /organizations/{id}": { path: { id: string }; data: Organization };
   "GET /organizations/{id}/invitations": { path: { id: string }; query?: { limit?: number; cursor?: string }; data: { items: Invitation[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /organizations/{id}/members": { path: { id: string }; query?: { limit?: number; cursor?: string }; data: { items: Member[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /organizations/{id}/prices": { path: { id: string }; data: PriceTable };
   "GET /organizations/{id}/quotas": { path: { id: string }; data: QuotaReport };
   "GET /plans": { data: { plans: Plan[]; } };
+  "GET /prices": { data: PriceTable };
   "GET /projects": { query?: { limit?: number; cursor?: string; organizationId?: string; teamId?: string }; data: { items: Project[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /projects/{id}": { path: { id: string }; data: Project };
   "GET /projects/{id}/buckets": { path: { id: string }; data: { items: ProjectBucket[]; } };
@@ -1308,6 +1618,12 @@ export interface Operations {
   "GET /transform/{projectId}/{path}": { path: { projectId: string; path: string }; query?: { v?: string; tenantId?: string; expires?: string; signature?: string; w?: string; h?: string; fit?: string; format?: string; quality?: string }; data: null };
   "GET /uploads": { query?: { projectId?: string; status?: 'unfinished'; fingerprint?: string; limit?: number; cursor?: string }; data: { items: Upload[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /uploads/{id}": { path: { id: string }; data: Upload };
+  "GET /usage/breakdown": { query: { organizationId?: string; projectId?: string; tenantId?: string; from?: string; to?: string; by: 'day' | 'month' | 'project' | 'tenant' | 'bucket' | 'key'; sort?: 'value' | 'uploads' | 'downloads' | 'bytesIn' | 'bytesOut' | 'transforms' | 'transformSeconds' | 'apiCalls' | 'storageByteHours'; limit?: number; cursor?: string }; data: UsageBreakdown };
+  "GET /usage/export": { query: { organizationId?: string; projectId?: string; tenantId?: string; from?: string; to?: string; format: 'csv' | 'jsonl' }; data: null };
+  "GET /usage/invoices": { query?: { organizationId?: string; projectId?: string }; data: { invoices: InvoiceSummary[]; } };
+  "GET /usage/invoices/{month}": { path: { month: string }; query?: { organizationId?: string; projectId?: string; format?: 'json' | 'csv' }; data: Invoice };
+  "GET /usage/overview": { query?: { organizationId?: string; projectId?: string; tenantId?: string; from?: string; to?: string }; data: UsageOverview };
+  "GET /usage/trends": { query?: { organizationId?: string; projectId?: string; tenantId?: string; from?: string; to?: string; interval?: 'day' | 'month' }; data: UsageTrends };
   "GET /webhooks": { query?: { projectId?: string; organizationId?: string; limit?: number; cursor?: string }; data: { items: Webhook[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /webhooks/{id}": { path: { id: string }; data: Webhook };
   "GET /webhooks/{id}/deliveries": { path: { id: string }; query?: { state?: 'pending' | 'delivered' | 'failed' | 'cancelled'; limit?: number; cursor?: string }; data: { items: Delivery[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1315,6 +1631,7 @@ export interface Operations {
   "HEAD /tus/{id}": { path: { id: string }; data: null };
   "OPTIONS /tus": { data: null };
   "OPTIONS /tus/{id}": { path: { id: string }; data: null };
+  "PATCH /alarms/{id}": { path: { id: string }; body: UpdateAlarmBody; data: SavedAlarm };
   "PATCH /api-keys/{id}": { path: { id: string }; body: UpdateApiKeyBody; data: ApiKey };
   "PATCH /auth/me": { body: UpdateMeBody; data: User };
   "PATCH /auth/passkeys/{id}": { path: { id: string }; body: RenamePasskeyBody; data: Passkey };
@@ -1329,6 +1646,8 @@ export interface Operations {
   "PATCH /tus/{id}": { path: { id: string }; data: null };
   "PATCH /webhooks/{id}": { path: { id: string }; body: UpdateWebhookBody; data: Webhook };
   "POST /access/explain": { body: ExplainBody; data: Explanation };
+  "POST /alarms": { body: CreateAlarmBody; data: SavedAlarm };
+  "POST /alarms/{id}/test": { path: { id: string }; data: AlarmTest };
   "POST /api-keys": { body: CreateApiKeyBody; data: CreatedApiKey };
   "POST /api-keys/{id}/rotate": { path: { id: string }; body?: RotateApiKeyBody | null; data: CreatedApiKey };
   "POST /auth/change-email": { body: ChangeEmailBody; data: { message: string; } };
@@ -1356,6 +1675,7 @@ export interface Operations {
   "POST /buckets/{id}/fix-cors": { path: { id: string }; body?: { origins?: string[]; } | null; data: BucketCorsFix };
   "POST /buckets/{id}/share": { path: { id: string }; body: ShareBucketBody; data: Bucket };
   "POST /buckets/{id}/test": { path: { id: string }; body?: { origins?: string[]; } | null; data: BucketExamination };
+  "POST /callbacks/{id}/replay": { path: { id: string }; data: Callback };
   "POST /events/{id}/replay": { path: { id: string }; body: ReplayEventBody; data: Delivery };
   "POST /files": { body: Bytes; data: File };
   "POST /files/bulk": { query?: { projectId?: string }; body: BulkFilesBody; data: BulkResult };
@@ -1367,7 +1687,7 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
-  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'remove-files'; } | null; data: { retried: number; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files'; } | null; data: { retried: number; } };
   "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
   "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };
@@ -1391,8 +1711,10 @@ export interface Operations {
   "POST /webhooks/{id}/replay": { path: { id: string }; body: ReplayWebhookBody; data: ReplayResult };
   "POST /webhooks/{id}/rotate-secret": { path: { id: string }; body?: RotateWebhookSecretBody | null; data: NewWebhook };
   "POST /webhooks/{id}/test": { path: { id: string }; data: DeliveryDetail };
+  "PUT /organizations/{id}/prices": { path: { id: string }; body: PutOrganizationPricesBody; data: PriceTable };
   "PUT /organizations/{id}/quotas": { path: { id: string }; body: PutOrganizationQuotasBody; data: QuotaReport };
   "PUT /plans/{name}": { path: { name: string }; body: PutPlanBody; data: Plan };
+  "PUT /prices": { body: PutPricesBody; data: PriceTable };
   "PUT /projects/{id}/buckets/{bucketId}": { path: { id: string; bucketId: string }; body?: { default?: boolean; } | null; data: { items: ProjectBucket[]; } };
   "PUT /projects/{id}/quotas": { path: { id: string }; body: PutQuotasBody; data: QuotaReport };
   "PUT /rate-limits/projects/{id}": { path: { id: string }; body: RateLimitOverrides; data: RateLimitOverrides };

@@ -106,6 +106,8 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /organizations/{id}/transfer', owner, [organization.id], json({ userId: heir.user.id }));
   await change('DELETE /organizations/{id}', heir.accessToken, [organization.id]);
   await change('PUT /organizations/{id}/quotas', boss, [ids.organization], json({ quotas: { files: 1000 } }));
+  await change('PUT /organizations/{id}/prices', boss, [ids.organization], json({ prices: {} }));
+  await change('PUT /prices', boss, [], json({ prices: {} }));
   await change('PUT /plans/{name}', boss, ['trial'], json({ quotas: { files: 5 } }));
   await change('DELETE /plans/{name}', boss, ['trial']);
 
@@ -200,6 +202,12 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /webhooks/{id}/replay', key, [hook.id], json({ from: '2026-01-01T00:00:00.000Z' }));
   await change('POST /events/{id}/replay', key, [delivery.eventId], json({ webhookId: hook.id }));
   await change('DELETE /webhooks/{id}', key, [hook.id]);
+
+  await change('POST /callbacks/{id}/replay', key, [ids.callback]);
+  const alarm = await change('POST /alarms', owner, [], json({ organizationId: ids.organization, kind: 'webhook' }));
+  await change('PATCH /alarms/{id}', owner, [alarm.id], json({ threshold: 7 }));
+  await change('POST /alarms/{id}/test', owner, [alarm.id]);
+  await change('DELETE /alarms/{id}', owner, [alarm.id]);
 
   await change('PATCH /auth/me', member.accessToken, [], json({ name: 'Cassilda' }));
   const email = newEmail();

@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { type ImageTransform, printTransform, type ResolvedTransform } from '@carcosa/contracts';
-import { CarcosaError, isCarcosaError } from '@carcosa/kernel';
+import { CarcosaError, type Clock, isCarcosaError } from '@carcosa/kernel';
 import type { ImageResult, ImageTask } from '@carcosa/media';
 import type { Actor } from '../access/actor.ts';
 import type { StoreRegistry } from '../buckets/store-registry.ts';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
 import type { Quotas } from '../quotas/quotas.ts';
 import type { OpenedFile, ServedFile, ServingService } from '../serving/index.ts';
+import type { UsageMeter } from '../usage/usage-meter.ts';
 import { formatOf, resolveFormat } from './negotiate.ts';
 import type { VariantBody, VariantCache } from './variant-cache.ts';
 
@@ -24,6 +25,8 @@ export interface TransformServiceParts {
   readonly cache: VariantCache;
   readonly limiter: RateLimiter;
   readonly quotas: Pick<Quotas, 'countTransform'>;
+  readonly usage: Pick<UsageMeter, 'countTransform'>;
+  readonly clock: Clock;
 }
 
 /** A picture that somebody wants, and what shows that they may have it. */
@@ -54,6 +57,13 @@ export interface TransformedFile {
   readonly isNegotiated: boolean;
   /** `isHit`: it was made already, or another request has it made. */
   load(): Promise<{ readonly body: VariantBody; readonly isHit: boolean }>;
+}
+
+interface Wanted {
+  readonly file: ServedFile;
+  readonly transform: ResolvedTransform;
+  /** Who asked first. */
+  readonly actor: Actor | null;
 }
 
 /** Raised when the same transform comes to make other bytes: results of before are not served any more. */
@@ -103,16 +113,12 @@ export class TransformService {
       etag: `"${name.slice(0, 32)}"`,
       contentType: `image/${transform.format}`,
       isNegotiated: input.transform.format === 'auto',
-      load: () => this.#load(name, { file, transform }, actor ? null : input.client),
+      load: () => this.#load(name, { file, transform, actor }, actor ? null : input.client),
     };
   }
 
   /** @param stranger the address of somebody unknown, who may have only so many new results of one file; null for others */
-  async #load(
-    name: string,
-    what: { file: ServedFile; transform: ResolvedTransform },
-    stranger: string | null,
-  ): Promise<{ body: VariantBody; isHit: boolean }> {
+  async #load(name: string, what: Wanted, stranger: string | null): Promise<{ body: VariantBody; isHit: boolean }> {
     const found = await this.#parts.cache.get(name);
     if (found) return { body: found, isHit: true };
     const underWay = this.#underWay.get(name);
@@ -137,12 +143,14 @@ export class TransformService {
     });
   }
 
-  async #make(name: string, { file, transform }: { file: ServedFile; transform: ResolvedTransform }) {
-    const { cache, engine, quotas } = this.#parts;
+  async #make(name: string, { file, transform, actor }: Wanted) {
+    const { cache, engine, quotas, usage, clock } = this.#parts;
     await quotas.countTransform(file.projectId, file.tenantId);
     const target = await cache.place();
     this.#processed += 1;
+    const begun = clock.now();
     await this.#withSource(file, (source) => engine.run({ source, target, transform }));
+    usage.countTransform(file, actor, clock.now() - begun);
     return await cache.keep(target, name);
   }
 

@@ -206,6 +206,8 @@ class Reopened {
 }
 
 function take(memory: UploadMemory, { id, door }: Upload): void {
+  if (door === 'signed')
+    throw new CarcosaError('upload_not_open', 'This upload continues by its signed address alone.');
   memory.uploadId = id;
   memory.protocol = door;
 }

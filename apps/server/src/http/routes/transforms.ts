@@ -134,7 +134,10 @@ async function answer(
   const limits = egressLimits(found.opened.file);
   if (limits.length > 0 && !isHead) carcosa.egress.admit(limits);
   const { body, isHit } = await found.load();
-  if (limits.length > 0 && !isHead) carcosa.egress.count(limits, body.size);
+  if (!isHead) {
+    if (limits.length > 0) carcosa.egress.count(limits, body.size);
+    carcosa.usage.countDownload(found.opened.file, actor, body.size);
+  }
   // Not before: nobody may keep an error for a year.
   setHeaders(reply, found, terms);
   reply.header('X-Cache', isHit ? 'HIT' : 'MISS');

@@ -3,6 +3,7 @@ import type { FileId, ProjectId } from '@carcosa/kernel';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
 import { tenantStays } from '../uploads/file-ended.ts';
+import { ledgerEntry } from '../usage/usage-ledger.ts';
 
 /** One file to be made of another's present content. */
 export interface FileCopy {
@@ -71,6 +72,8 @@ with input as (
 ), versioned as (
   insert into file_versions (file_id, version, object_id, created_by, created_at)
   select id, version, object_id, $4, created_at from changed
+), metered as (
+  ${ledgerEntry({ from: '(select f.*, f.uploaded_by as created_by, f.created_at as at from changed f)', sign: 1, isUpload: false })}
 )
 select s.new_id as id, case when f.id is not null then ${fileJson('f', '$1')} end as file
 from source s join held on held.id = s.object_id left join changed f on f.id = s.new_id`;

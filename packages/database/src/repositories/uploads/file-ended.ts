@@ -1,5 +1,6 @@
 import { EVENT_CONTEXT, queueEvents, WOKEN } from '../events/event-queue.ts';
 import { fileJson } from '../file-json.ts';
+import { ledgerEntry } from '../usage/usage-ledger.ts';
 
 /**
  * Whether the tenant that a new file would belong to is there, and stays until the transaction ends: its removal waits, and then finds the
@@ -35,6 +36,8 @@ export function fileEnded(publicUrl: string): string {
 ), versioned as (
   insert into file_versions (file_id, version, object_id, created_by, created_at)
   select f.id, f.version, f.object_id, e.created_by, f.updated_at from filed f join ended e on e.object_id = f.object_id
+), metered as (
+  ${ledgerEntry({ from: '(select e.*, e.now as at from ended e)', sign: 1, isUpload: true })}
 ), audited as (
   insert into audit_entries (at, organization_id, project_id, tenant_id, actor_type, actor_id, ip_address, user_agent, request_id, action,
     resource_type, resource_id, before, after, result)
