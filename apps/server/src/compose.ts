@@ -35,6 +35,7 @@ import {
   RefusedQuotas,
   Sealer,
   ServingService,
+  SigningKeys,
   TeamBuckets,
   TenantFactsCache,
 } from '@carcosa/domain';
@@ -53,6 +54,8 @@ import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
 import { composePeople } from './compose-people.ts';
+import { composeRealtime } from './compose-realtime.ts';
+import { composeSignedUploads } from './compose-signed-uploads.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
@@ -65,6 +68,7 @@ import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { RedisNotifications } from './redis-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
@@ -90,6 +94,8 @@ export interface ComposeInput {
   random?: Random;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
+  /** Milliseconds that an app has for a callback; absent: 60,000. */
+  callbackTimeoutMs?: number;
   /** Whether downloads, calls and pictures are counted; absent: yes. The bench compares. */
   countsUsage?: boolean;
 }
@@ -141,9 +147,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const notifications = new PostgresNotifications({ db, listener });
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
   const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
-  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
+  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger, clock });
 
   const apiKeys = new ApiKeyService(common);
+  const signingKeys = new SigningKeys({ ...common, sealer });
   const projectFacts = new ProjectFactsCache(common);
   const access = new Access({ projects: projectFacts });
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
@@ -154,7 +161,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
-  const operations = new OperationProgress({ notifications, instance });
+  const redis = config.redisUrl
+    ? new RedisNotifications({ url: config.redisUrl, otherwise: notifications, logger })
+    : undefined;
+  const operations = new OperationProgress({ notifications: redis ?? notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -187,6 +197,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...common,
     access,
     apiKeys,
+    signingKeys,
     buckets,
     removeLater,
     tenantFacts,
@@ -201,6 +212,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const { sessionCache } = people;
   subscribeCaches(notifications, {
     apiKeys,
+    signingKeys,
     projectFacts,
     tenantFacts,
     tenantTokens,
@@ -227,8 +239,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
+  const provisioning = new ProvisioningService({ ...common, apiKeys, signingKeys });
   const jobs = new JobService({ ...common, ledger: queue.ledger });
-  const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
     ...common,
@@ -246,7 +258,15 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+  const signedParts = composeSignedUploads({
+    ...{ ...common, access, signingKeys, guard, version: rest.version, stores, files, serving, notifications, queue },
+    ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },
+  });
 
+  const { realtime, closeRealtime } = composeRealtime({
+    ...{ ...common, config, access, apiKeys, projectFacts, tenantFacts, tenantTokens, sessions: people.sessions },
+    ...{ operations, notifications, ...limits },
+  });
   const httpMeter = new HttpMeter();
   const loadGuard = new LoadGuard({ limits: config.load });
   const alarmParts = composeAlarms({
@@ -291,6 +311,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       audit,
       events,
       operations,
+      realtime,
       refusals,
       apiKeys,
       projects,
@@ -306,6 +327,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...signedParts,
+      signingKeys,
       ...alarmParts,
       ...limits,
       ...bucketParts,
@@ -328,8 +351,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       loadGuard.close();
       alarmParts.nodeSampler.close();
       await saveKeyUse();
+      await closeRealtime();
       operations.close();
+      redis?.close();
       await webhookParts.webhookWorker.close();
+      signedParts.announcements.close();
+      await signedParts.callbacks.close();
+      await signedParts.callbackSender.close();
       await refusals.close();
       await egress.close();
       await usageParts.usageMeter.close();

@@ -95,6 +95,7 @@ export const AUDIT_ACTIONS = {
     'webhook.disable',
     'webhook.delete',
   ],
+  callback: ['callback.replay', 'callback.fail'],
   alarm: ['alarm.create', 'alarm.update', 'alarm.delete', 'alarm.test', 'alarm.fire', 'alarm.resolve'],
   plan: ['plan.create', 'plan.update', 'plan.delete'],
   prices: ['prices.update'],

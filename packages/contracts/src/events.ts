@@ -64,6 +64,7 @@ export const EVENTS = {
   'webhook.deleted': 'A webhook was removed.',
   'webhook.secret_rotated': 'A webhook got a new secret.',
   'webhook.disabled': 'A webhook was switched off because its receiver failed for too long, or said that it is gone.',
+  'callback.failed': 'An app was told of an upload, did not take it however often, and is told no more by itself.',
   'webhook.test': 'Somebody pressed the test button of a webhook. Goes to that webhook alone.',
 } as const satisfies Record<string, string>;
 
@@ -135,6 +136,7 @@ export const EVENT_OF_ACTION: Readonly<Partial<Record<AuditAction, EventType>>> 
   'webhook.delete': 'webhook.deleted',
   'webhook.rotate-secret': 'webhook.secret_rotated',
   'webhook.disable': 'webhook.disabled',
+  'callback.fail': 'callback.failed',
 };
 
 /** What one must be allowed in a project to learn of an event there, by the family of its type: what comes before the dot. */

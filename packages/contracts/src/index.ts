@@ -5,6 +5,7 @@ export * from './audit.ts';
 export * from './audit.ts';
 export * from './auth.ts';
 export * from './bucket.ts';
+export * from './callback.ts';
 export * from './common.ts';
 export * from './events.ts';
 export * from './explain.ts';

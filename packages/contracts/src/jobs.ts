@@ -28,6 +28,10 @@ export const JOBS = {
   'seal-audit': z.object({}),
   /** Purges files that have been in the trash for longer than their project keeps them. */
   'purge-trash': z.object({}),
+  /** Tells an app of an upload, where that was not taken before. */
+  'deliver-callback': z.object({ callbackId: z.string() }),
+  /** Ends uploads by signed addresses that nobody has settled, and sends callbacks that a crash left. */
+  'settle-signed-uploads': z.object({}),
   /** Removes usage that is older than it is kept. */
   'retain-usage': z.object({}),
   /** Brings the usage of each day up to what files added and took away. */

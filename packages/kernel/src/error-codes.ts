@@ -46,6 +46,13 @@ export const ERROR_CODES = {
   file_type_not_allowed: entry(
     'The bytes are of a type that the project does not take; `details` says which it takes.',
   ),
+  file_measures_not_allowed: entry(
+    'The picture or recording is smaller, larger, shorter or longer than allowed; `details` says what is allowed.',
+  ),
+  callback_failed: entry(
+    'The file is stored, but the app did not take the word of it; it is told again by itself.',
+    true,
+  ),
   payload_too_large: entry('The body is larger than what is allowed or was declared.'),
   headers_too_large: entry('The header lines are larger than 16 KiB together; send fewer or shorter ones.'),
   length_required: entry('Declare the length of the body (Content-Length).'),

@@ -66,6 +66,8 @@ export interface ApiKey {
   revokedAt: string | null;
   /** the key that replaces it */
   rotatedTo: string | null;
+  /** whether an app may sign addresses with it by itself */
+  signs: boolean;
 }
 
 export interface AuditEntry {
@@ -176,6 +178,34 @@ export interface BulkResult {
   results: { id: string; ok: boolean; file?: File; error?: { error: string; message: string; }; }[];
 }
 
+export interface Callback {
+  id: string;
+  projectId: string;
+  uploadId: string;
+  fileKey: string;
+  /** that the upload is whole, or that it failed */
+  hook: 'callback' | 'error';
+  /** whom it goes to, without the query */
+  url: string;
+  /** it goes out by the stream that an app in development holds open, not by a request */
+  isDev: boolean;
+  /** failed: the last attempt was made; replay it when the reason is gone */
+  state: 'pending' | 'delivered' | 'failed';
+  attempts: number;
+  nextAttemptAt: string | null;
+  lastAttemptAt: string | null;
+  /** of the answer; null where there was none */
+  lastStatus: number | null;
+  /** why the last attempt does not count */
+  lastError: string | null;
+  /** what the app said went wrong on its side */
+  resultError: string | null;
+  /** when the app said what it made of it */
+  answeredAt: string | null;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+}
+
 export interface CallerLimits {
   /** id of a key, token or user, or a client address */
   caller: string;
@@ -260,6 +290,8 @@ export interface CreateApiKeyBody {
   permissions: PermissionName[];
   restrictions?: { tenantId?: string; pathPrefix?: string; ipRanges?: string[]; origins?: string[]; };
   expiresAt?: string | null;
+  /** lets an app sign addresses with it (apps of UploadThing, file routers): then the key is kept sealed, not only as a hash */
+  signs?: boolean;
 }
 
 export type CreateBucketBody = { organizationId: string; name: string; shares?: ShareBucketBody[]; provider: 's3'; bucket: string; prefix?: string; endpoint?: string; publicEndpoint?: string; region?: string; pathStyle?: boolean; credentials: BucketCredentials; } | { organizationId: string; name: string; shares?: ShareBucketBody[]; provider: 'local'; };
@@ -329,8 +361,12 @@ export interface CreatedApiKey {
   revokedAt: string | null;
   /** the key that replaces it */
   rotatedTo: string | null;
+  /** whether an app may sign addresses with it by itself */
+  signs: boolean;
   /** the whole key; shown this one time */
   key: string;
+  /** for UPLOADTHING_TOKEN, of a key that signs: it holds the key, and is shown this one time as well */
+  uploadthingToken: string | null;
 }
 
 export interface Delivery {
@@ -1232,7 +1268,7 @@ export interface UpdateWebhookBody {
 
 export interface Upload {
   id: string;
-  door: 'simple' | 'tus' | 'direct';
+  door: 'simple' | 'tus' | 'direct' | 'signed';
   status: 'open' | 'completed' | 'aborted' | 'expired';
   path: string;
   name: string;
@@ -1382,6 +1418,7 @@ export interface Webhook {
 
 export type ErrorCode =
   | 'bucket_in_use'
+  | 'callback_failed'
   | 'checksum_mismatch'
   | 'configuration_invalid'
   | 'conflict'
@@ -1389,6 +1426,7 @@ export type ErrorCode =
   | 'database_unavailable'
   | 'email_taken'
   | 'email_unverified'
+  | 'file_measures_not_allowed'
   | 'file_too_large'
   | 'file_type_not_allowed'
   | 'forbidden'
@@ -1450,6 +1488,7 @@ export type EventType =
   | 'bucket.shared'
   | 'bucket.unshared'
   | 'bucket.updated'
+  | 'callback.failed'
   | 'file.copied'
   | 'file.created'
   | 'file.moved'
@@ -1539,7 +1578,10 @@ export interface Operations {
   "GET /auth/sessions": { data: { items: Session[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /buckets": { query?: { organizationId?: string; limit?: number; cursor?: string }; data: { items: Bucket[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /buckets/{id}": { path: { id: string }; data: Bucket };
+  "GET /callbacks": { query?: { projectId?: string; state?: 'pending' | 'delivered' | 'failed'; fileKey?: string; limit?: number; cursor?: string }; data: { items: Callback[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /callbacks/{id}": { path: { id: string }; data: Callback };
   "GET /events": { query?: { organizationId?: string; projectId?: string; tenantId?: string; type?: string; resourceId?: string; from?: string; to?: string; limit?: number; cursor?: string }; data: { items: Event[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /events/stream": { query?: { organizationId?: string; projectId?: string; tenantId?: string; rooms?: string; since?: string }; data: null };
   "GET /events/{id}": { path: { id: string }; data: Event };
   "GET /f/{key}": { path: { key: string }; query?: { v?: string; download?: string; expires?: string; signature?: string }; data: null };
   "GET /files": { query?: { projectId?: string; limit?: number; cursor?: string; sort?: 'createdAt' | '-createdAt' | 'updatedAt' | '-updatedAt' | 'name' | '-name' | 'size' | '-size' | 'path' | '-path'; status?: 'live' | 'trashed'; folder?: string; recursive?: boolean; type?: string; minSize?: number; maxSize?: number; createdAfter?: string; createdBefore?: string; tag?: string; tenantId?: string; uploader?: string; q?: string }; data: { items: File[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1548,7 +1590,7 @@ export interface Operations {
   "GET /files/{id}/download": { path: { id: string }; query?: { version?: number }; data: null };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
-  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
   "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1633,6 +1675,7 @@ export interface Operations {
   "POST /buckets/{id}/fix-cors": { path: { id: string }; body?: { origins?: string[]; } | null; data: BucketCorsFix };
   "POST /buckets/{id}/share": { path: { id: string }; body: ShareBucketBody; data: Bucket };
   "POST /buckets/{id}/test": { path: { id: string }; body?: { origins?: string[]; } | null; data: BucketExamination };
+  "POST /callbacks/{id}/replay": { path: { id: string }; data: Callback };
   "POST /events/{id}/replay": { path: { id: string }; body: ReplayEventBody; data: Delivery };
   "POST /files": { body: Bytes; data: File };
   "POST /files/bulk": { query?: { projectId?: string }; body: BulkFilesBody; data: BulkResult };
@@ -1644,7 +1687,7 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
-  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; } | null; data: { retried: number; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files'; } | null; data: { retried: number; } };
   "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
   "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };

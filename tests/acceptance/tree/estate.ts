@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { type Answer, expectData } from '../../support/api.ts';
 import { newEmail, type Person, register } from '../../support/people.ts';
 import type { Server } from '../../support/server.ts';
+import { ask, putFile, signUpload } from '../../support/uploadthing.ts';
 
 /** The ids of everything that one organization has, by what stands before or for them in an address. */
 export interface Ids {
@@ -18,6 +19,7 @@ export interface Ids {
   event: string;
   webhook: string;
   delivery: string;
+  callback: string;
   alarm: string;
 }
 
@@ -78,7 +80,7 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
         json: { projectId: project, name: 'a', ...json },
       }),
     );
-  const key = await makeKey({ permissions: ['admin'] });
+  const key = await makeKey({ permissions: ['admin'], signs: true });
   const tenant = await made(
     server.api<{ id: string }>('POST', '/tenants', { key: key.key, json: { name: 'Customer' } }),
   );
@@ -117,8 +119,23 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
     ...{ webhook, delivery: delivery.id, alarm: alarm.id },
+    callback: await makeCallback(server, { appId: project, apiKey: key.key }),
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
+}
+
+/** What an app is told of an upload that was refused: it leaves no file. Nobody answers there. */
+export async function makeCallback(server: Server, app: { appId: string; apiKey: string }): Promise<string> {
+  const page = '<html></html>';
+  const { key, url } = signUpload(server, { ...app, size: page.length, name: 'a.png', type: 'image/png', slug: 's' });
+  const callback = { callbackUrl: 'https://receiver.invalid/callback', callbackSlug: 's' };
+  expect((await ask(server, '/ingest/route-metadata', { fileKeys: [key], ...callback }, app.apiKey)).status).toBe(200);
+  expect((await putFile(url, page)).status).toBe(415);
+  const listed = await server.api<{ items: { id: string }[] }>('GET', '/callbacks', {
+    key: app.apiKey,
+    query: { fileKey: key },
+  });
+  return expectData(listed).items[0]?.id ?? '';
 }
 
 /** Somebody new, invited by the owner. */

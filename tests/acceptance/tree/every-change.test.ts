@@ -203,6 +203,7 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /events/{id}/replay', key, [delivery.eventId], json({ webhookId: hook.id }));
   await change('DELETE /webhooks/{id}', key, [hook.id]);
 
+  await change('POST /callbacks/{id}/replay', key, [ids.callback]);
   const alarm = await change('POST /alarms', owner, [], json({ organizationId: ids.organization, kind: 'webhook' }));
   await change('PATCH /alarms/{id}', owner, [alarm.id], json({ threshold: 7 }));
   await change('POST /alarms/{id}/test', owner, [alarm.id]);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallOptions } from '../../support/api.ts';
 import { type Person, register } from '../../support/people.ts';
+import { textOf } from '../../support/realtime.ts';
 import { type Server, startServer } from '../../support/server.ts';
 import { type Estate, type Ids, liftLimits, makeEstate } from './estate.ts';
 
@@ -33,6 +34,7 @@ const KINDS: Record<string, keyof Ids> = {
   events: 'event',
   webhooks: 'webhook',
   deliveries: 'delivery',
+  callbacks: 'callback',
   alarms: 'alarm',
 };
 /** Ids in a query or body. */
@@ -195,7 +197,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm' },
+    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 
@@ -230,7 +232,7 @@ async function ask(
     body: json ?? (options.body as string | undefined) ?? null,
     redirect: 'manual',
   });
-  return { status: response.status, text: await response.text() };
+  return { status: response.status, text: await textOf(response) };
 }
 
 /** What an answer tells, but for what differs with each request, and for the ids that the caller sent. */

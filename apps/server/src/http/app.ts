@@ -2,11 +2,12 @@ import { isRefusal } from '@carcosa/domain';
 import fastify from 'fastify';
 import { z } from 'zod';
 import type { Carcosa } from '../compose.ts';
+import { routeUpgrade } from '../realtime/upgrades.ts';
 import { BrowserSession } from './browser-session.ts';
 import type { Authenticators } from './credentials.ts';
 import { errorHandler, toCarcosaError } from './error-handler.ts';
 import { acceptJson } from './json-body.ts';
-import type { RequestHandler } from './listener.ts';
+import type { Site } from './listener.ts';
 import { addNotFound } from './not-found.ts';
 import { addAuthentication } from './plugins/auth.ts';
 import { addDocumentation } from './plugins/docs.ts';
@@ -34,15 +35,19 @@ export type EdgeParts = Pick<
   Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'loadGuard' | 'usage'>>;
 
 /** Builds the web server with all of its routes, and those of `more`; it does not listen (see `Listener`). */
-export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<RequestHandler> {
+export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<Site> {
   const app = createApp(carcosa);
   registerRoutes(app, carcosa);
   more?.(app, carcosa);
   await app.ready();
-  const { httpMeter } = carcosa;
-  return (request, response) => {
-    httpMeter.begin(response);
-    app.routing(request, response);
+  const { httpMeter, realtime } = carcosa;
+  return {
+    request: (request, response) => {
+      httpMeter.begin(response);
+      app.routing(request, response);
+    },
+    upgrade: (request, socket, head) => routeUpgrade(request, { socket, head }, app.routing),
+    moveOn: () => realtime.moveOn(),
   };
 }
 

@@ -29,6 +29,8 @@ export const ERROR_STATUS = {
   idempotency_in_progress: 409,
   file_too_large: 413,
   file_type_not_allowed: 415,
+  file_measures_not_allowed: 422,
+  callback_failed: 502,
   payload_too_large: 413,
   headers_too_large: 431,
   length_required: 411,

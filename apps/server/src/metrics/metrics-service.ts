@@ -13,7 +13,7 @@ import { diskOf, ProcessMeter } from './process-meter.ts';
 const JOBS_FOR_MS = 15_000;
 const WAITING_STATES: ReadonlySet<string> = new Set(['created', 'retry']);
 const STATUS_CLASSES = ['aborted', '1xx', '2xx', '3xx', '4xx', '5xx'];
-const DOORS = ['simple', 'tus', 'direct'] as const;
+const DOORS = ['simple', 'tus', 'direct', 'signed'] as const;
 
 export interface MetricsParts {
   version: string;

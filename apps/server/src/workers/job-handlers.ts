@@ -14,6 +14,8 @@ export function jobHandlers({
   clock,
   inTransaction,
   config,
+  callbacks,
+  settlement,
 }: Carcosa): JobHandlers {
   return new JobHandlers()
     .on('evaluate-alarms', (_data, context) => alarmEvaluator.evaluate(context))
@@ -30,6 +32,13 @@ export function jobHandlers({
     })
     .on('seal-audit', async (_data, context) => {
       await sealAudit({ transaction: inTransaction }, context);
+    })
+    .on('deliver-callback', async ({ callbackId }) => {
+      if (isId('callback', callbackId)) await callbacks.deliver(callbackId);
+    })
+    .on('settle-signed-uploads', async () => {
+      await settlement.settleLeftovers();
+      await callbacks.deliverOverdue();
     })
     .on('fold-usage', async () => {
       await foldUsageNow({ db: database.pool, transaction: inTransaction, clock });

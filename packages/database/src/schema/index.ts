@@ -5,6 +5,7 @@ export * from './events.ts';
 export * from './files.ts';
 export * from './limits.ts';
 export * from './people.ts';
+export * from './signed-uploads.ts';
 export * from './tenancy.ts';
 export * from './uploads.ts';
 export * from './usage.ts';

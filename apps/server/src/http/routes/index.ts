@@ -1,5 +1,6 @@
 import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
+import { uploadthingRoutes } from '../../uploadthing/index.ts';
 import type { App, Routes } from '../types.ts';
 import { accessRoutes } from './access.ts';
 import { alarmRoutes } from './alarms.ts';
@@ -10,6 +11,7 @@ import { authAccountRoutes } from './auth-account.ts';
 import { authFactorRoutes } from './auth-factors.ts';
 import { authProviderRoutes } from './auth-providers.ts';
 import { bucketRoutes } from './buckets.ts';
+import { callbackRoutes } from './callbacks.ts';
 import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
@@ -21,6 +23,7 @@ import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
+import { realtimeRoutes } from './realtime.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
@@ -59,10 +62,13 @@ const ROUTES: Routes[] = [
   transformRoutes,
   uploadRoutes,
   tusRoutes,
+  uploadthingRoutes,
   auditLogRoutes,
   eventRoutes,
+  realtimeRoutes,
   webhookRoutes,
   deliveryRoutes,
+  callbackRoutes,
   rateLimitRoutes,
   quotaRoutes,
   usageRoutes,
