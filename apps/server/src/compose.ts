@@ -65,6 +65,7 @@ import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
@@ -272,6 +273,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ operations, notifications, ...limits },
   });
   const httpMeter = new HttpMeter();
+  const loadGuard = new LoadGuard({ limits: config.load });
   const alarmParts = composeAlarms({
     ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
     ...{ mailer: people.mailer, http: httpMeter },
@@ -290,6 +292,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
     },
     http: httpMeter,
+    load: loadGuard,
     uploads: uploadParts.uploadTally,
     groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
     caches: {
@@ -343,6 +346,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       egress,
       refusedQuotas,
       httpMeter,
+      loadGuard,
       downloads,
       metrics,
     },
@@ -350,6 +354,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      loadGuard.close();
       alarmParts.nodeSampler.close();
       await saveKeyUse();
       await closeRealtime();

@@ -6,6 +6,7 @@ import { type EncryptionKey, KEY_BYTES, KEY_ID_FORM, ROOT_KEY_ID } from '@carcos
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
 import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
+import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -210,6 +211,7 @@ export interface ServerConfig {
   /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
   programPath: string;
   people: PeopleSettings;
+  load: LoadLimits;
 }
 
 /**
@@ -246,6 +248,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
     programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
+    load: readLoadLimits(environment),
   };
 }
 
