@@ -13,6 +13,7 @@ export * from './file.ts';
 export * from './file-router.ts';
 export * from './jobs.ts';
 export * from './limits.ts';
+export * from './media/index.ts';
 export * from './organization.ts';
 export * from './path.ts';
 export * from './permissions.ts';
