@@ -18,6 +18,9 @@ export interface Misplaced<Message extends string> {
   readonly 'this step is misplaced': Message;
 }
 
+/** What a client gets of it: a function that returns nothing leaves null. */
+type Returned<Output> = [Output] extends [void] ? null : Jsonify<Output>;
+
 /** Which steps a route has had. */
 type Steps = 'input' | 'middleware' | 'onUploadError';
 
@@ -34,7 +37,7 @@ export interface RouteBuilder<
   Done extends Steps = never,
 > {
   /** What a client sends beside its files, by any schema of the Standard Schema specification (zod, valibot, arktype). */
-  input<Schema extends StandardSchema<any, any>>(
+  input<Schema extends StandardSchema>(
     schema: 'input' extends Done
       ? Misplaced<'input was given before'>
       : 'middleware' extends Done
@@ -63,7 +66,7 @@ export interface RouteBuilder<
    */
   onUploadComplete<Output = void>(
     run: (options: CompleteOptions<Context, Jsonify<Metadata>>) => MaybePromise<Output>,
-  ): FileRoute<Context, ClientInput, Metadata, Output extends undefined | void ? null : Jsonify<Output>, Kind>;
+  ): FileRoute<Context, ClientInput, Metadata, Returned<Output>, Kind>;
 }
 
 /** Begins a route: which kinds of files it takes, and how they are stored. */
