@@ -19,7 +19,7 @@ export interface Misplaced<Message extends string> {
 }
 
 /** What a client gets of it: a function that returns nothing leaves null. */
-type Returned<Output> = [Output] extends [void] ? null : Jsonify<Output>;
+type Returned<Output> = [Output] extends [ReturnType<() => void>] ? null : Jsonify<Output>;
 
 /** Which steps a route has had. */
 type Steps = 'input' | 'middleware' | 'onUploadError';
