@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { CarcosaError } from '@carcosa/kernel';
 import { IMAGE_LIMITS, type ImageLimits } from './limits.ts';
-import type { ImageFault, ImageResult, ImageTask } from './protocol.ts';
+import type { AnyTask, ImageFault, ImageResult } from './protocol.ts';
 import { type Outcome, WorkerProcess } from './worker-process.ts';
 
 export interface ImagePoolOptions {
@@ -13,7 +13,7 @@ export interface ImagePoolOptions {
 }
 
 interface Waiting {
-  readonly task: ImageTask;
+  readonly task: AnyTask;
   resolve(result: ImageResult): void;
   reject(error: CarcosaError): void;
 }
@@ -46,7 +46,7 @@ export class ImagePool {
    * @throws CarcosaError `image_unreadable`, `image_too_large`, `invalid_request` for a step that this picture does not allow,
    * `overloaded` when too many wait, `storage_unavailable`, `storage_full`, `shutting_down`. Nothing lies at the target then.
    */
-  run(task: ImageTask): Promise<ImageResult> {
+  run(task: AnyTask): Promise<ImageResult> {
     if (this.#isClosed) return Promise.reject(new CarcosaError('shutting_down'));
     if (this.#busy.size >= this.#options.size && this.#waiting.length >= this.#options.maxWaiting) {
       return Promise.reject(new CarcosaError('overloaded', { retryAfter: RETRY_AFTER }));

@@ -8,6 +8,25 @@ export interface ImageTask {
   /** Absolute path of the result: a new file, which is removed again if anything fails. */
   readonly target: string;
   readonly transform: ResolvedTransform;
+  /** Absolute paths of the overlays, in the order of the groups of steps that have one. */
+  readonly overlays?: readonly string[];
+  /** The source is no file of the library's but one that {@link ReduceTask} made. */
+  readonly reduced?: RawShape;
+}
+
+/** Keeps a smaller copy of a picture, upright and in sRGB, as bare pixels: other sizes are made of it in half the time. */
+export interface ReduceTask {
+  readonly source: string;
+  readonly target: string;
+  /** Pixels of the longer side. */
+  readonly reduceTo: number;
+}
+
+/** Bare pixels of eight bits a channel, row by row. */
+export interface RawShape {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 2 | 3 | 4;
 }
 
 export interface ImageResult {
@@ -15,12 +34,17 @@ export interface ImageResult {
   readonly size: number;
   readonly width: number;
   readonly height: number;
+  /** Of bare pixels. */
+  readonly channels?: RawShape['channels'];
+  /** Pixels of the upright source. */
+  readonly source: { readonly width: number; readonly height: number };
 }
 
 /** Why there is no result: what is wrong with the source, with the transform, or with our disk. */
 export type ImageFault = 'unreadable' | 'too-large' | 'impossible' | 'source-missing' | 'disk-full' | 'failed';
 
-export type ImageRequest = ImageTask & { readonly id: number; readonly limits: ImageLimits };
+export type AnyTask = ImageTask | ReduceTask;
+export type ImageRequest = AnyTask & { readonly id: number; readonly limits: ImageLimits };
 export type ImageReply =
   | { readonly id: number; readonly result: ImageResult }
   | { readonly id: number; readonly fault: ImageFault; readonly message: string };
