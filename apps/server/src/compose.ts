@@ -187,6 +187,20 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   });
   const { tenantTokens } = tree;
   const { sessionCache } = people;
+  const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
+  const { imagePool, transforms, ...transformParts } = composeTransforms({
+    ...common,
+    config,
+    access,
+    projects: projectFacts,
+    serving,
+    stores,
+    limiter: limits.limiter,
+    quotas,
+    secret,
+    version: rest.version,
+    onChange,
+  });
   subscribeCaches(notifications, {
     apiKeys,
     projectFacts,
@@ -196,15 +210,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     sessionCache,
     rateLimits,
     stores,
-  });
-  const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
-  const { imagePool, transforms } = composeTransforms({
-    ...common,
-    config,
-    serving,
-    stores,
-    limiter: limits.limiter,
-    quotas,
+    transforms,
   });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
@@ -248,6 +254,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     },
     http: httpMeter,
     uploads: uploadParts.uploadTally,
+    transforms,
     groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
     caches: {
       projects: projectFacts,
@@ -288,6 +295,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...bucketParts,
       sealer,
       transforms,
+      ...transformParts,
       quotaSettings,
       egress,
       httpMeter,
@@ -302,6 +310,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await webhookParts.webhookWorker.close();
       await refusals.close();
       await egress.close();
+      await transforms.close();
       imagePool.close();
       await uploadParts.leases.close();
       await people.accounts.drain();

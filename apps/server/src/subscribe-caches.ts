@@ -5,6 +5,7 @@ import {
   PEOPLE_CHANNEL,
   PROJECTS_CHANNEL,
   TENANTS_CHANNEL,
+  TRANSFORMS_CHANNEL,
 } from '@carcosa/database';
 import {
   type ApiKeyService,
@@ -16,6 +17,7 @@ import {
   type SessionCache,
   type TenantFactsCache,
   type TenantTokens,
+  type TransformService,
 } from '@carcosa/domain';
 import { isId } from '@carcosa/kernel';
 import type { PostgresNotifications } from './postgres-notifications.ts';
@@ -29,6 +31,7 @@ export interface Caches {
   sessionCache: SessionCache;
   rateLimits: RateLimitService;
   stores: BucketStores;
+  transforms: TransformService;
 }
 
 /**
@@ -37,7 +40,7 @@ export interface Caches {
  */
 export function subscribeCaches(
   notifications: PostgresNotifications,
-  { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores }: Caches,
+  { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores, transforms }: Caches,
 ): void {
   const keyChanged = (publicId?: string): void => {
     apiKeys.invalidate(publicId);
@@ -52,13 +55,22 @@ export function subscribeCaches(
   const bucketChanged = (bucketId?: string): void => {
     if (bucketId === undefined || isId('bucket', bucketId)) stores.bucketChanged(bucketId);
   };
-  const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
+  const filesChanged = (keys?: string[]): void => {
+    serving.filesChanged(keys);
+    // What cannot be looked up or removed now goes when others need its room.
+    if (keys) transforms.filesChanged(keys).catch(() => {});
+  };
+  const purged = ({ projectId, objectIds }: Record<string, unknown>): void => {
+    const owners = texts(objectIds)?.map((objectId) => ({ objectId })) ?? [{ projectId: String(projectId) }];
+    for (const owner of owners) transforms.purge(owner).catch(() => {});
+  };
   notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keyChanged(text(publicId)), keyChanged);
   notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
   notifications.subscribe(TENANTS_CHANNEL, ({ tenantId }) => tenantChanged(text(tenantId)), tenantChanged);
   notifications.subscribe(PEOPLE_CHANNEL, ({ userId }) => personChanged(text(userId)), personChanged);
   notifications.subscribe(BUCKETS_CHANNEL, ({ bucketId }) => bucketChanged(text(bucketId)), bucketChanged);
   notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(texts(keys)), filesChanged);
+  notifications.subscribe(TRANSFORMS_CHANNEL, purged);
   // What cannot be read now is read at the next announcement; until then the limits stay as they were.
   const limitsChanged = (message: Record<string, unknown>): void => void rateLimits.announced(message).catch(() => {});
   notifications.subscribe(RATE_LIMITS_CHANNEL, limitsChanged, () => limitsChanged({ changed: true }));

@@ -18,5 +18,6 @@ export * from './quotas.ts';
 export * from './storable.ts';
 export * from './tenant.ts';
 export * from './transform/index.ts';
+export * from './transform-routes.ts';
 export * from './upload.ts';
 export * from './webhook.ts';

@@ -22,6 +22,7 @@ export * from './repositories/server-settings.ts';
 export * from './repositories/serving.ts';
 export * from './repositories/sessions.ts';
 export * from './repositories/tenants.ts';
+export * from './repositories/transform-presets.ts';
 export * from './repositories/uploads/index.ts';
 export * from './repositories/webhooks/index.ts';
 export type { UploadDoor, UploadStatus } from './schema/index.ts';

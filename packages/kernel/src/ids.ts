@@ -25,6 +25,7 @@ export const ID_PREFIXES = {
   event: 'evt',
   webhook: 'whk',
   delivery: 'dlv',
+  preset: 'pre',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
@@ -48,6 +49,8 @@ export type EventId = Id<'event'>;
 export type WebhookId = Id<'webhook'>;
 /** Of one event to one webhook. */
 export type DeliveryId = Id<'delivery'>;
+/** Of steps of transforms. */
+export type PresetId = Id<'preset'>;
 
 // Crockford's base 32 in lower case: sorts as the number does, has no look-alikes, is safe in URLs and file names.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

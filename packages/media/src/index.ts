@@ -1,4 +1,4 @@
-export { ImagePool, type ImagePoolOptions } from './images/image-pool.ts';
+export { ImagePool, type ImagePoolOptions, type ImagePoolStatistics } from './images/image-pool.ts';
 export { IMAGE_LIMITS, type ImageLimits } from './images/limits.ts';
-export type { AnyTask as AnyImageTask, ImageResult, ImageTask, RawShape, ReduceTask } from './images/protocol.ts';
+export type { AnyTask as AnyImageTask, ImageResult, ImageTask, ReduceTask } from './images/protocol.ts';
 export { SNIFF_BYTES, sniffContentType } from './sniff/sniff-content-type.ts';

@@ -18,6 +18,7 @@ export interface Ids {
   event: string;
   webhook: string;
   delivery: string;
+  preset: string;
 }
 
 /** An organization with one thing of each kind, and all who may act in it. */
@@ -108,11 +109,14 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     }),
   );
   const delivery = expectData(await owner.call<{ id: string }>('POST', `/webhooks/${webhook}/test`));
+  const { id: preset } = await made(
+    server.api<{ id: string }>('POST', '/transform-presets', { key: key.key, json: { name: 'thumb', steps: 'w_100' } }),
+  );
   const ids: Ids = {
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
-    ...{ webhook, delivery: delivery.id },
+    ...{ webhook, delivery: delivery.id, preset },
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
 }

@@ -130,8 +130,8 @@ export function printTransformQuery(transform: ImageTransform): string {
     .join('&');
 }
 
-/** The short address of a picture, from its first "/": `/t/prj_…/w_800,f_webp/photos/cat.jpg`. */
+/** The short address of a picture, from its first "/": `/t/prj_…/w_800,f_webp/photos/cat.jpg`. @param path "" for a picture from elsewhere */
 export function transformAddress(projectId: string, transform: ImageTransform, path: string): string {
   const steps = printTransform(transform).replaceAll('%', '%25');
-  return `/t/${projectId}/${steps}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  return ['/t', projectId, steps, ...(path === '' ? [] : path.split('/').map(encodeURIComponent))].join('/');
 }

@@ -5,4 +5,5 @@ export * from './files.ts';
 export * from './limits.ts';
 export * from './people.ts';
 export * from './tenancy.ts';
+export * from './transforms.ts';
 export * from './uploads.ts';

@@ -12,6 +12,14 @@ export interface ImagePoolOptions {
   readonly limits?: Partial<ImageLimits>;
 }
 
+export interface ImagePoolStatistics {
+  readonly working: number;
+  readonly waiting: number;
+  /** Since the start: pictures that could not wait, and processes that were ended, or ended by themselves, at work. */
+  readonly refused: number;
+  readonly ended: { readonly time: number; readonly memory: number; readonly crash: number };
+}
+
 interface Waiting {
   readonly task: AnyTask;
   resolve(result: ImageResult): void;
@@ -28,12 +36,23 @@ export class ImagePool {
   readonly #busy = new Set<WorkerProcess>();
   #idle: WorkerProcess[] = [];
   readonly #waiting: Waiting[] = [];
+  readonly #tally = { refused: 0 };
+  readonly #ended = { time: 0, memory: 0, crash: 0 };
   #lastId = 0;
   #isClosed = false;
 
   constructor(options: ImagePoolOptions) {
     this.#options = options;
     this.#limits = { ...IMAGE_LIMITS, ...options.limits };
+  }
+
+  /** Whether no picture is being made, or waits. */
+  get isIdle(): boolean {
+    return this.#busy.size === 0 && this.#waiting.length === 0;
+  }
+
+  get statistics(): ImagePoolStatistics {
+    return { ...this.#tally, ended: { ...this.#ended }, working: this.#busy.size, waiting: this.#waiting.length };
   }
 
   /** Process ids of the workers that are there. */
@@ -49,6 +68,7 @@ export class ImagePool {
   run(task: AnyTask): Promise<ImageResult> {
     if (this.#isClosed) return Promise.reject(new CarcosaError('shutting_down'));
     if (this.#busy.size >= this.#options.size && this.#waiting.length >= this.#options.maxWaiting) {
+      this.#tally.refused += 1;
       return Promise.reject(new CarcosaError('overloaded', { retryAfter: RETRY_AFTER }));
     }
     return new Promise((resolve, reject) => {
@@ -82,6 +102,7 @@ export class ImagePool {
     this.#lastId += 1;
     const outcome = await worker.run(this.#lastId, task);
     this.#busy.delete(worker);
+    if ('ended' in outcome && !this.#isClosed) this.#ended[outcome.ended] += 1;
     if (worker.isAlive) this.#idle.push(worker);
     // A worker that was killed left what it had written.
     else await rm(task.target, { force: true }).catch(() => {});

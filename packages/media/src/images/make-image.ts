@@ -4,8 +4,9 @@ import { encode } from './encoding/encode.ts';
 import { fitQuality } from './encoding/fit-quality.ts';
 import { failureOf, ImageFailure } from './failure.ts';
 import type { ImageLimits } from './limits.ts';
-import type { AnyTask, ImageResult, ImageTask, RawShape, ReduceTask } from './protocol.ts';
-import { type OpenedSource, openReduced, openSource } from './source/open-source.ts';
+import type { AnyTask, ImageResult, ImageTask, ReduceTask } from './protocol.ts';
+import { type OpenedSource, openSource } from './source/open-source.ts';
+import { openReduced, packReduced } from './source/reduced.ts';
 import { runGroups } from './stages/run-groups.ts';
 
 /** What may be decoded: not documents, nor formats that only few programs write. Drawings come from memory, cleaned. */
@@ -32,9 +33,8 @@ export async function makeImage(task: AnyTask, limits: ImageLimits): Promise<Ima
 async function make(task: ImageTask, limits: ImageLimits): Promise<ImageResult> {
   const { source, target, transform, overlays = [], reduced } = task;
   const { page, animated, format, quality, maxBytes, keep = [] } = transform;
-  const opened = reduced
-    ? await openReduced(source, reduced)
-    : await openSource(source, { limits, page, animated, steps: transform });
+  const smaller = reduced === undefined ? null : await openReduced(reduced, transform);
+  const opened = smaller ?? (await openSource(source, { limits, page, animated, steps: transform }));
   const image = await runGroups(opened, transform, { limits, overlays });
   const encoding = { format, keep };
   const made =
@@ -61,9 +61,10 @@ async function reduce({ source, target, reduceTo }: ReduceTask, limits: ImageLim
     .resize({ width: reduceTo, height: reduceTo, fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb');
   const { data, info } = await small.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-  await writeFile(target, data, { flag: 'wx' });
-  const { width, height } = info;
-  return { size: data.length, width, height, channels: info.channels as RawShape['channels'], source: sizeOf(opened) };
+  const { width, height, channels } = info;
+  const bytes = packReduced(data, { width, height, channels: channels as 1 | 2 | 3 | 4 });
+  await writeFile(target, bytes, { flag: 'wx' });
+  return { size: bytes.length, width, height, source: sizeOf(opened) };
 }
 
 const sizeOf = ({ width, height }: OpenedSource) => ({ width, height });

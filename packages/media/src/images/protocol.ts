@@ -10,8 +10,8 @@ export interface ImageTask {
   readonly transform: ResolvedTransform;
   /** Absolute paths of the overlays, in the order of the groups of steps that have one. */
   readonly overlays?: readonly string[];
-  /** The source is no file of the library's but one that {@link ReduceTask} made. */
-  readonly reduced?: RawShape;
+  /** What {@link ReduceTask} made of the source: it is used where it is large enough. */
+  readonly reduced?: string;
 }
 
 /** Keeps a smaller copy of a picture, upright and in sRGB, as bare pixels: other sizes are made of it in half the time. */
@@ -22,20 +22,11 @@ export interface ReduceTask {
   readonly reduceTo: number;
 }
 
-/** Bare pixels of eight bits a channel, row by row. */
-export interface RawShape {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 1 | 2 | 3 | 4;
-}
-
 export interface ImageResult {
   /** Bytes. */
   readonly size: number;
   readonly width: number;
   readonly height: number;
-  /** Of bare pixels. */
-  readonly channels?: RawShape['channels'];
   /** Pixels of the upright source. */
   readonly source: { readonly width: number; readonly height: number };
 }

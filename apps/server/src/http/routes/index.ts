@@ -24,6 +24,7 @@ import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
 import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
+import { transformControlRoutes, transformPresetRoutes } from './transform-settings.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
@@ -54,6 +55,8 @@ const ROUTES: Routes[] = [
   fileRoutes,
   serveRoutes,
   transformRoutes,
+  transformPresetRoutes,
+  transformControlRoutes,
   uploadRoutes,
   tusRoutes,
   auditLogRoutes,

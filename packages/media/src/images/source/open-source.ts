@@ -3,7 +3,6 @@ import type { ImageSteps } from '@carcosa/contracts';
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { ImageFailure } from '../failure.ts';
 import type { ImageLimits } from '../limits.ts';
-import type { RawShape } from '../protocol.ts';
 import { cleanSvg, UncleanDrawing } from './clean-svg.ts';
 import { openHeic } from './heic.ts';
 import { kindOf } from './kind.ts';
@@ -42,13 +41,6 @@ export async function openSource(path: string, options: OpenOptions): Promise<Op
   if (kind === 'heic') return { ...(await openHeic(path, options.limits)), frames: 1 };
   if (kind === 'svg') return await openDrawing(path, size, options);
   return await openByLibrary(path, options);
-}
-
-export async function openReduced(path: string, { width, height, channels }: RawShape): Promise<OpenedSource> {
-  const pixels = await readFile(path).catch(() => {
-    throw new ImageFailure('source-missing', 'The smaller copy is not there.');
-  });
-  return { image: sharp(pixels, { raw: { width, height, channels } }), width, height, frames: 1 };
 }
 
 function strict(limits: ImageLimits): SharpOptions {
