@@ -19,6 +19,7 @@ import { Workspace } from './harness/workspace.ts';
 const ORDER = [
   'tus-1gib',
   'simple-1gib',
+  'sdk-upload',
   'small-files',
   'download-1gib',
   'ranges-64k',

@@ -53,6 +53,12 @@ const ROUTES = [
   'GET /api/v1/audit-logs',
   'GET /api/v1/audit-logs/export',
   'GET /api/v1/audit-logs/verify',
+  'GET /api/v1/usage/overview',
+  'GET /api/v1/usage/breakdown',
+  'GET /api/v1/usage/trends',
+  'GET /api/v1/usage/export',
+  'GET /api/v1/usage/invoices',
+  'GET /api/v1/usage/invoices/{}',
   'GET /f/{}',
 ];
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];

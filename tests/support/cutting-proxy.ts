@@ -8,6 +8,9 @@ export interface CuttingProxy {
   target(url: string): void;
   /** Cuts the connection over which the `bytes`-th byte from now on goes to the server. */
   cutAfter(bytes: number): void;
+  /** Lets so many bytes from now on through, and no more until `release`. */
+  holdAfter(bytes: number): void;
+  release(): void;
   /** Cuts all that are open, at once. */
   cutAll(): void;
   /** How many connections were cut so far. */
@@ -20,6 +23,8 @@ export async function startCuttingProxy(): Promise<CuttingProxy> {
   let countdown = Number.POSITIVE_INFINITY;
   let cuts = 0;
   const open = new Set<() => void>();
+  let allowance = Number.POSITIVE_INFINITY;
+  const held = new Set<Socket>();
 
   const relay = (client: Socket): void => {
     const upstream = connect({ host: '127.0.0.1', port, noDelay: true });
@@ -33,15 +38,17 @@ export async function startCuttingProxy(): Promise<CuttingProxy> {
     for (const socket of [client, upstream]) socket.on('error', drop).on('close', drop);
     client.on('data', (chunk: Buffer) => {
       countdown -= chunk.length;
+      allowance -= chunk.length;
       if (countdown <= 0) {
         // What fits before the cut still arrives: a cut may fall anywhere in a request.
         upstream.write(chunk.subarray(0, chunk.length + countdown));
         countdown = Number.POSITIVE_INFINITY;
         cuts += 1;
         drop();
-      } else if (!upstream.write(chunk)) {
+      } else if (!upstream.write(chunk) || allowance <= 0) {
         client.pause();
-        upstream.once('drain', () => client.resume());
+        if (allowance <= 0) held.add(client);
+        else upstream.once('drain', () => client.resume());
       }
     });
     upstream.pipe(client);
@@ -56,6 +63,14 @@ export async function startCuttingProxy(): Promise<CuttingProxy> {
     },
     cutAfter: (bytes) => {
       countdown = bytes;
+    },
+    holdAfter: (bytes) => {
+      allowance = bytes;
+    },
+    release: () => {
+      allowance = Number.POSITIVE_INFINITY;
+      for (const client of held) client.resume();
+      held.clear();
     },
     cutAll: () => {
       for (const drop of [...open]) {

@@ -1,9 +1,11 @@
 import type { Database, Queryable } from '@carcosa/database';
 import {
   AccessTokens,
+  AccountRemoval,
   AccountService,
   type Addressee,
   AuthLibrary,
+  EmailChangeService,
   knownEmailMail,
   LinkMail,
   PasskeyService,
@@ -64,6 +66,8 @@ export function composePeople(parts: PeopleParts) {
   const library = new AuthLibrary({ ...libraryParts, providers: [] });
   const peopleParts = { ...common, library, sessions, linkMail };
   const accounts = new AccountService(peopleParts);
+  const emailChanges = new EmailChangeService({ ...peopleParts, publicUrl });
+  const accountRemoval = new AccountRemoval(peopleParts);
   const people = new PeopleService({ ...peopleParts, requireVerifiedEmail });
   const providers = loginProviders(settings).map((provider) => ({
     provider,
@@ -72,5 +76,8 @@ export function composePeople(parts: PeopleParts) {
   const providerLogins = new ProviderLoginService({ people, sessions, providers, publicUrl });
   const twoFactor = new TwoFactorService(peopleParts);
   const passkeys = new PasskeyService(peopleParts);
-  return { checkMail, linkMail, sessionCache, sessions, people, accounts, twoFactor, passkeys, providerLogins };
+  return {
+    ...{ mailer, checkMail, linkMail, sessionCache, sessions, people, accounts, emailChanges, accountRemoval },
+    ...{ twoFactor, passkeys, providerLogins },
+  };
 }

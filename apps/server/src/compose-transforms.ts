@@ -13,6 +13,7 @@ import {
   TransformAddresses,
   TransformService,
   TransformSigner,
+  type UsageMeter,
   VariantCache,
 } from '@carcosa/domain';
 import { CarcosaError, type Clock, type IdGenerator, type Logger } from '@carcosa/kernel';
@@ -43,6 +44,7 @@ interface TransformParts {
   version: string;
   /** Told of a project that was changed here. */
   onChange: (projectId: string) => void;
+  usage: Pick<UsageMeter, 'countTransform'>;
 }
 
 /** Pictures on demand. Neither processes nor files are made before the first one is asked for. */

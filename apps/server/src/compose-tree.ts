@@ -15,6 +15,7 @@ import {
   type Quotas,
   type RateLimiter,
   type SessionCache,
+  type SigningKeys,
   TeamService,
   type TenantFactsCache,
   TenantService,
@@ -32,6 +33,7 @@ export interface TreeParts {
   logger: Logger;
   access: Access;
   apiKeys: ApiKeyService;
+  signingKeys: SigningKeys;
   buckets: ProjectBuckets;
   removeLater: ProjectServiceParts['removeLater'];
   tenantFacts: TenantFactsCache;
@@ -50,6 +52,7 @@ export function composeTree(parts: TreeParts) {
   const { publicUrl, linkMail } = parts;
   const tree = { ...parts, ...membershipTransactions(parts) };
   const tenants = new TenantService({ ...parts, onChange: (id) => parts.tenantFacts.invalidate(id) });
+  const tenantTokens = new TenantTokens({ ...parts, tenants, secret: Buffer.from(parts.secret) });
   return {
     organizations: new OrganizationService({ ...tree, givesLocalBucket: parts.config.s3 === undefined }),
     teams: new TeamService(tree),
@@ -58,9 +61,16 @@ export function composeTree(parts: TreeParts) {
       send: async (message) => linkMail.send(invitationLink(publicUrl, message)),
     }),
     tenants,
-    tenantTokens: new TenantTokens({ ...parts, tenants, secret: Buffer.from(parts.secret) }),
+    tenantTokens,
     explainer: new Explainer({ ...parts, projects: parts.projectFacts, tenants: parts.tenantFacts }),
-    apiKeyManager: new ApiKeyManager(parts),
+    apiKeyManager: new ApiKeyManager({
+      ...parts,
+      onChange: ({ id, publicId }) => {
+        parts.apiKeys.invalidate(publicId);
+        parts.signingKeys.keysChanged();
+        tenantTokens.keyChanged(id);
+      },
+    }),
   };
 }
 

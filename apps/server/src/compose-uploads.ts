@@ -3,12 +3,14 @@ import {
   type Access,
   DirectUploadService,
   type Notifications,
+  type OperationProgress,
   PartAddresses,
   type Quotas,
   type StoreRegistry,
   UploadCollector,
   UploadCompletion,
   UploadLeases,
+  UploadProgress,
   type UploadProjects,
   UploadService,
   type UploadTenants,
@@ -25,6 +27,8 @@ export interface UploadParts {
   projects: UploadProjects;
   tenants: UploadTenants;
   notifications: Notifications;
+  /** Where it is told how far uploads are. */
+  operations: OperationProgress;
   hashLater(db: Queryable, objectId: string): Promise<void>;
   clock: Clock;
   ids: IdGenerator;
@@ -38,7 +42,10 @@ export interface UploadParts {
 }
 
 /** The part of the composition that makes the upload engine. */
-export function composeUploads(parts: UploadParts) {
+export function composeUploads({ operations, ...rest }: UploadParts) {
+  const progress = new UploadProgress({ db: rest.db, progress: operations });
+  operations.addSource(progress);
+  const parts = { ...rest, progress };
   const leases = new UploadLeases(parts);
   const completion = new UploadCompletion(parts);
   const wholes = new WholeUploads({ ...parts, completion });

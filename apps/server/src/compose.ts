@@ -22,7 +22,9 @@ import {
   FileService,
   GarbageService,
   IdempotencyService,
+  JobService,
   KeyRing,
+  OperationProgress,
   openCredentials,
   ProjectFactsCache,
   ProjectService,
@@ -30,8 +32,10 @@ import {
   QuotaService,
   Quotas,
   RefusalLog,
+  RefusedQuotas,
   Sealer,
   ServingService,
+  SigningKeys,
   TeamBuckets,
   TenantFactsCache,
 } from '@carcosa/domain';
@@ -46,19 +50,26 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
+import { composeMedia } from './compose-media.ts';
 import { composePeople } from './compose-people.ts';
+import { composeRealtime } from './compose-realtime.ts';
+import { composeSignedUploads } from './compose-signed-uploads.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
+import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { RedisNotifications } from './redis-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
@@ -84,6 +95,10 @@ export interface ComposeInput {
   random?: Random;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
+  /** Milliseconds that an app has for a callback; absent: 60,000. */
+  callbackTimeoutMs?: number;
+  /** Whether downloads, calls and pictures are counted; absent: yes. The bench compares. */
+  countsUsage?: boolean;
 }
 
 /**
@@ -133,19 +148,24 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const notifications = new PostgresNotifications({ db, listener });
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
   const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
-  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
+  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger, clock });
 
   const apiKeys = new ApiKeyService(common);
+  const signingKeys = new SigningKeys({ ...common, sealer });
   const projectFacts = new ProjectFactsCache(common);
   const access = new Access({ projects: projectFacts });
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
-  const webhookParts = composeWebhooks({
+  const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
+  const redis = config.redisUrl
+    ? new RedisNotifications({ url: config.redisUrl, otherwise: notifications, logger })
+    : undefined;
+  const operations = new OperationProgress({ notifications: redis ?? notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -170,11 +190,15 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const removeLater = (tx: Queryable, what: { projectId: ProjectId; tenantId: string | null }): Promise<void> =>
     queue.enqueue(tx, 'remove-files', what);
   const projects = new ProjectService({ ...common, access, buckets, removeLater, onChange });
-  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts });
+  const refusedQuotas = new RefusedQuotas(common);
+  const onRefused = refusedQuotas.note.bind(refusedQuotas);
+  const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
+  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
   const tree = composeTree({
     ...common,
     access,
     apiKeys,
+    signingKeys,
     buckets,
     removeLater,
     tenantFacts,
@@ -197,12 +221,14 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     stores,
     limiter: limits.limiter,
     quotas,
+    usage: usageParts.usage,
     secret,
     version: rest.version,
     onChange,
   });
   subscribeCaches(notifications, {
     apiKeys,
+    signingKeys,
     projectFacts,
     tenantFacts,
     tenantTokens,
@@ -220,7 +246,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
-  const provisioning = new ProvisioningService({ ...common, apiKeys });
+  const provisioning = new ProvisioningService({ ...common, apiKeys, signingKeys });
+  const jobs = new JobService({ ...common, ledger: queue.ledger });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
     ...common,
@@ -231,14 +258,32 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     projects: projectFacts,
     tenants: tenantFacts,
     notifications,
+    operations,
     hashLater,
     secret,
+  });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+  const signedParts = composeSignedUploads({
+    ...{ ...common, access, signingKeys, guard, version: rest.version, stores, files, serving, notifications, queue },
+    ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },
+  });
 
+  const { realtime, closeRealtime } = composeRealtime({
+    ...{ ...common, config, access, apiKeys, projectFacts, tenantFacts, tenantTokens, sessions: people.sessions },
+    ...{ operations, notifications, ...limits },
+  });
   const httpMeter = new HttpMeter();
+  const loadGuard = new LoadGuard({ limits: config.load });
+  const alarmParts = composeAlarms({
+    ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
+    ...{ mailer: people.mailer, http: httpMeter },
+  });
   const downloads = new DownloadTally();
   const metrics = new MetricsService({
     ...{
@@ -253,6 +298,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
     },
     http: httpMeter,
+    load: loadGuard,
     uploads: uploadParts.uploadTally,
     transforms,
     groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
@@ -276,6 +322,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       access,
       audit,
       events,
+      operations,
+      realtime,
       refusals,
       apiKeys,
       projects,
@@ -291,14 +339,22 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...mediaParts,
+      ...signedParts,
+      signingKeys,
+      ...alarmParts,
       ...limits,
       ...bucketParts,
+      ...usageParts,
       sealer,
       transforms,
       ...transformParts,
       quotaSettings,
+      jobs,
       egress,
+      refusedQuotas,
       httpMeter,
+      loadGuard,
       downloads,
       metrics,
     },
@@ -306,14 +362,27 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      loadGuard.close();
+      alarmParts.nodeSampler.close();
       await saveKeyUse();
+      await closeRealtime();
+      operations.close();
+      redis?.close();
       await webhookParts.webhookWorker.close();
+      signedParts.announcements.close();
+      await signedParts.callbacks.close();
+      await signedParts.callbackSender.close();
       await refusals.close();
       await egress.close();
       await transforms.close();
+      await usageParts.usageMeter.close();
+      await refusedQuotas.flush();
       imagePool.close();
+      mediaParts.factsReader.close();
+      await mediaParts.arrivalWorker.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
+      await people.emailChanges.drain();
       await people.linkMail.drain();
       await queue.close();
       await stores.close();

@@ -6,6 +6,7 @@ import { type EncryptionKey, KEY_BYTES, KEY_ID_FORM, ROOT_KEY_ID } from '@carcos
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
 import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
+import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -83,6 +84,8 @@ const SERVER_SHAPE = {
     .default([...ROLES])
     .describe('"http", "worker" or "http,worker"'),
   CARCOSA_AUDIT_RETENTION_DAYS: integerVariable(1, 36_500).optional(),
+  // The month before is still to be billed.
+  CARCOSA_USAGE_RETENTION_DAYS: integerVariable(62, 36_500).optional(),
   CARCOSA_TRANSFORM_CACHE_BYTES: integerVariable(0, Number.MAX_SAFE_INTEGER).default(1024 ** 3),
   CARCOSA_LOG_LEVEL: z
     .enum(LOG_LEVELS)
@@ -126,6 +129,12 @@ const BUCKET_SHAPE = {
 /** What keeps webhooks out of the server's own network. */
 const WEBHOOK_SHAPE = {
   CARCOSA_WEBHOOK_ALLOW_PRIVATE: BUCKET_SHAPE.CARCOSA_BUCKET_ALLOW_PRIVATE,
+};
+
+/** How many clients may be told what happens, at once. */
+const REALTIME_SHAPE = {
+  CARCOSA_REALTIME_CONNECTIONS: integerVariable(0, 1_000_000).default(10_000),
+  CARCOSA_REALTIME_CONNECTIONS_PER_CLIENT: integerVariable(1, 1_000_000).default(1_000),
 };
 
 /** A bucket at an S3-compatible provider that becomes the default bucket. */
@@ -183,6 +192,8 @@ export interface ServerConfig {
   logLevel: LogLevel | undefined;
   /** Days that audit entries without organization are kept; undefined: for ever. */
   auditRetentionDays: number | undefined;
+  /** Days that usage is kept; undefined: for ever. */
+  usageRetentionDays: number | undefined;
   s3: S3Settings | undefined;
   /** Newest first; none: secrets are sealed with a key derived from the root secret. */
   encryptionKeys: readonly EncryptionKey[];
@@ -192,10 +203,15 @@ export interface ServerConfig {
   transformCacheBytes: number;
   /** Private networks that webhooks may reach. */
   webhookNetworks: readonly string[];
+  /** Most realtime connections of this process, and of one actor or address. */
+  realtimeLimits: { total: number; perClient: number };
   sendfile: SendfileSettings;
   /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
   metricsToken: string | undefined;
+  /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
+  programPath: string;
   people: PeopleSettings;
+  load: LoadLimits;
 }
 
 /**
@@ -222,13 +238,17 @@ export function readServerConfig(environment: Environment = process.env): Server
     roles: new Set(variables.CARCOSA_ROLES),
     logLevel: variables.CARCOSA_LOG_LEVEL,
     auditRetentionDays: variables.CARCOSA_AUDIT_RETENTION_DAYS,
+    usageRetentionDays: variables.CARCOSA_USAGE_RETENTION_DAYS,
     s3: readS3(environment),
     ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
     transformCacheBytes: variables.CARCOSA_TRANSFORM_CACHE_BYTES,
     webhookNetworks: readConfig(WEBHOOK_SHAPE, environment).CARCOSA_WEBHOOK_ALLOW_PRIVATE,
+    realtimeLimits: realtimeLimits(environment),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
+    programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
+    load: readLoadLimits(environment),
   };
 }
 
@@ -266,4 +286,9 @@ function missing(name: string, type: z.ZodType): CarcosaError {
   return new CarcosaError('configuration_invalid', {
     message: `${name} must be set with the other CARCOSA_S3_ variables: ${type.description}`,
   });
+}
+
+function realtimeLimits(environment: Environment): ServerConfig['realtimeLimits'] {
+  const read = readConfig(REALTIME_SHAPE, environment);
+  return { total: read.CARCOSA_REALTIME_CONNECTIONS, perClient: read.CARCOSA_REALTIME_CONNECTIONS_PER_CLIENT };
 }

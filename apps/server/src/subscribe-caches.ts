@@ -15,6 +15,7 @@ import {
   type RateLimitService,
   type ServingService,
   type SessionCache,
+  type SigningKeys,
   type TenantFactsCache,
   type TenantTokens,
   type TransformService,
@@ -24,6 +25,7 @@ import type { PostgresNotifications } from './postgres-notifications.ts';
 
 export interface Caches {
   apiKeys: ApiKeyService;
+  signingKeys: SigningKeys;
   projectFacts: ProjectFactsCache;
   tenantFacts: TenantFactsCache;
   tenantTokens: TenantTokens;
@@ -38,13 +40,13 @@ export interface Caches {
  * Makes what this process remembers follow the changes that any process announces; all of it is forgotten when announcements may
  * have been lost.
  */
-export function subscribeCaches(
-  notifications: PostgresNotifications,
-  { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores, transforms }: Caches,
-): void {
-  const keyChanged = (publicId?: string): void => {
+export function subscribeCaches(notifications: PostgresNotifications, caches: Caches): void {
+  const { apiKeys, signingKeys, projectFacts, tenantFacts, tenantTokens } = caches;
+  const { serving, sessionCache, rateLimits, stores, transforms } = caches;
+  const keyChanged = (publicId?: string, id?: string): void => {
     apiKeys.invalidate(publicId);
-    tenantTokens.keyChanged(publicId);
+    signingKeys.keysChanged();
+    tenantTokens.keyChanged(id);
   };
   const projectChanged = (projectId?: string): void => {
     projectFacts.invalidate(projectId);
@@ -64,7 +66,11 @@ export function subscribeCaches(
     const owners = texts(objectIds)?.map((objectId) => ({ objectId })) ?? [{ projectId: String(projectId) }];
     for (const owner of owners) transforms.purge(owner).catch(() => {});
   };
-  notifications.subscribe(API_KEYS_CHANNEL, ({ publicId }) => keyChanged(text(publicId)), keyChanged);
+  notifications.subscribe(
+    API_KEYS_CHANNEL,
+    ({ publicId, id }) => keyChanged(text(publicId), text(id)),
+    () => keyChanged(),
+  );
   notifications.subscribe(PROJECTS_CHANNEL, ({ projectId }) => projectChanged(text(projectId)), projectChanged);
   notifications.subscribe(TENANTS_CHANNEL, ({ tenantId }) => tenantChanged(text(tenantId)), tenantChanged);
   notifications.subscribe(PEOPLE_CHANNEL, ({ userId }) => personChanged(text(userId)), personChanged);

@@ -9,6 +9,7 @@ import { type CONNECTION_LIMITS, Listener } from './http/listener.ts';
 import type { Routes } from './http/types.ts';
 
 export { RedisLimitStore } from './redis-limit-store.ts';
+export { jobHandlers } from './workers/job-handlers.ts';
 
 /** What a test wants to be different from a server that was started by `npm start`. */
 export interface TestNodeOptions {
@@ -22,6 +23,8 @@ export interface TestNodeOptions {
   routes?: Routes;
   /** Milliseconds that the receiver of a webhook has. */
   webhookTimeoutMs?: number;
+  /** Whether what is used is counted; default true. */
+  countsUsage?: boolean;
   /** Gets every line of the log, down to the least. */
   logTo?: (line: string) => void;
   /** Puts something between the routes and the buckets. */
@@ -53,6 +56,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
     publicUrl: url,
     version: '0',
     clock,
+    ...(options.countsUsage === undefined ? {} : { countsUsage: options.countsUsage }),
     ...(options.webhookTimeoutMs === undefined ? {} : { webhookTimeoutMs: options.webhookTimeoutMs }),
   };
   const carcosa = await compose(common);

@@ -117,6 +117,11 @@ export const ChangePasswordBody = z.strictObject({
 });
 export type ChangePasswordBody = z.infer<typeof ChangePasswordBody>;
 
+/** Accounts that have a password say it again: whoever found an open browser must not take the account along. */
+export const ChangeEmailBody = z.strictObject({ newEmail: Email, password: PresentPassword.optional() });
+export type ChangeEmailBody = z.infer<typeof ChangeEmailBody>;
+export const ConfirmEmailBody = z.strictObject({ token: Token });
+
 export const EmailBody = z.strictObject({ email: Email });
 export const ResetPasswordBody = z.strictObject({ token: Token, newPassword: NewPassword });
 export type ResetPasswordBody = z.infer<typeof ResetPasswordBody>;
@@ -136,7 +141,7 @@ export type Session = z.infer<typeof Session>;
 
 /** A link that would have been sent by e-mail, for a server administrator to hand on while no mail server is configured. */
 export const PendingLink = z.object({
-  kind: z.enum(['verify-email', 'reset-password', 'invitation']),
+  kind: z.enum(['verify-email', 'reset-password', 'change-email', 'invitation']),
   email: z.string(),
   url: z.string(),
   createdAt: Timestamp,

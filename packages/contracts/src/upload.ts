@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ByteCount, Metadata, queryInteger, Timestamp, Visibility } from './common.ts';
+import { ByteCount, Metadata, queryInteger, StorableText, Timestamp, Visibility } from './common.ts';
 import { FilePath } from './path.ts';
 
 /** Most parts that an upload can have, as at S3. */
@@ -11,6 +11,11 @@ export const Checksum = z
   .regex(/^sha256:[0-9a-f]{64}$/i)
   .transform((value) => value.toLowerCase())
   .describe('"sha256:<hex>" of the whole content');
+
+/** How a client knows the content again after a reload or on another device; the server compares nothing but the text. */
+export const Fingerprint = StorableText.min(1)
+  .max(200)
+  .describe('how the client knows the content again, to continue the upload later');
 
 const FileName = z.string().min(1).max(1024);
 
@@ -24,12 +29,19 @@ export const InitUploadBody = z.strictObject({
   visibility: Visibility.optional(),
   metadata: Metadata.optional(),
   tenantId: z.string().optional(),
+  fingerprint: Fingerprint.optional(),
+  tus: z
+    .boolean()
+    .optional()
+    .describe('the client speaks tus too: the strategy is `tus` where that is the better way to this bucket'),
 });
 export type InitUploadBody = z.infer<typeof InitUploadBody>;
 
 export const InitUploadResult = z.object({
   uploadId: z.string(),
-  strategy: z.enum(['single', 'multipart']),
+  strategy: z
+    .enum(['single', 'multipart', 'tus'])
+    .describe('tus, only for who asked for it: PATCH /api/v1/tus/{uploadId} from offset 0'),
   url: z.string().optional().describe('single: PUT the bytes here'),
   headers: z.record(z.string(), z.string()).optional().describe('single: send exactly these'),
   partSize: ByteCount.optional().describe('multipart: every part but the last has this many bytes'),
@@ -60,7 +72,7 @@ export const ReceivedPart = z.object({ partNumber: z.number().int(), size: ByteC
 
 export const Upload = z.object({
   id: z.string(),
-  door: z.enum(['simple', 'tus', 'direct']),
+  door: z.enum(['simple', 'tus', 'direct', 'signed']),
   status: z.enum(['open', 'completed', 'aborted', 'expired']),
   path: z.string(),
   name: z.string(),
@@ -70,6 +82,7 @@ export const Upload = z.object({
   partSize: ByteCount.optional(),
   partCount: z.number().int().optional(),
   parts: z.array(ReceivedPart).optional(),
+  fingerprint: z.string().nullable().describe('as the client gave it when it began'),
   fileId: z.string().nullable(),
   createdAt: Timestamp,
   expiresAt: Timestamp,
@@ -79,6 +92,7 @@ export type Upload = z.infer<typeof Upload>;
 export const ListUploadsQuery = z.object({
   projectId: z.string().optional(),
   status: z.literal('unfinished').default('unfinished'),
+  fingerprint: Fingerprint.optional().describe('only uploads that began with it'),
   limit: queryInteger(1, 1000).default(50),
   cursor: z.string().max(4096).optional(),
 });

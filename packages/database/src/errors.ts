@@ -14,6 +14,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   // A value that a client sent: a NUL or a broken character, too long, out of range.
   '22001': { code: 'invalid_request' },
   '22003': { code: 'invalid_request' },
+  '22007': { code: 'invalid_request' },
+  '22008': { code: 'invalid_request' },
   '22021': { code: 'invalid_request' },
   '22P05': { code: 'invalid_request' },
   // What the change needs is gone, or exists already.

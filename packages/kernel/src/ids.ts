@@ -26,6 +26,8 @@ export const ID_PREFIXES = {
   webhook: 'whk',
   delivery: 'dlv',
   preset: 'pre',
+  callback: 'cbk',
+  alarm: 'alm',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
@@ -51,6 +53,10 @@ export type WebhookId = Id<'webhook'>;
 export type DeliveryId = Id<'delivery'>;
 /** Of steps of transforms. */
 export type PresetId = Id<'preset'>;
+/** Of one word to an app about one upload. */
+export type CallbackId = Id<'callback'>;
+
+export type AlarmId = Id<'alarm'>;
 
 // Crockford's base 32 in lower case: sorts as the number does, has no look-alikes, is safe in URLs and file names.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -1,4 +1,11 @@
+export type { QueueConnection } from './connection.ts';
 export { type JobContext, type JobHandler, JobHandlers } from './job-handlers.ts';
+export {
+  JobLedger,
+  type JobListing,
+  type JobRow,
+  type QueueSummary,
+} from './job-ledger.ts';
 export {
   type EnqueueOptions,
   JOBS_CHANNEL,
@@ -7,5 +14,4 @@ export {
   JobQueue,
   type JobQueueOptions,
   type JobTally,
-  type QueueConnection,
 } from './job-queue.ts';

@@ -2,8 +2,10 @@ import type { JobData, JobName } from '@carcosa/contracts';
 import { JOBS } from '@carcosa/contracts';
 import { CarcosaError, type Logger } from '@carcosa/kernel';
 import pg from 'pg';
-import { type Db, PgBoss } from 'pg-boss';
+import { PgBoss } from 'pg-boss';
+import { connectionOf, type QueueConnection } from './connection.ts';
 import type { JobHandlers } from './job-handlers.ts';
+import { JobLedger } from './job-ledger.ts';
 import { DEAD_LETTERS, JOB_SETTINGS, queueOptions } from './job-settings.ts';
 import { JobWorker } from './job-worker.ts';
 
@@ -18,10 +20,8 @@ const START_PATIENCE_MS = 5_000;
 const RESTART_PAUSE_MS = 5_000;
 const JOB_NAMES = Object.keys(JOBS) as JobName[];
 
-/** A pool, or the transaction that the job belongs to. */
-export interface QueueConnection {
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
-}
+/** Seconds between two looks for jobs whose workers have died. */
+const SUPERVISE_SECONDS = 60;
 
 export interface JobQueueOptions {
   connectionString: string;
@@ -30,6 +30,8 @@ export interface JobQueueOptions {
    * Hears what other processes announce; `missed` is called when announcements may have been lost, and once listening has begun.
    */
   subscribe(channel: string, heard: (payload: Record<string, unknown>) => void, missed: () => void): () => void;
+  /** Seconds between two looks for jobs whose workers have died, at least 1; absent: 60. */
+  superviseSeconds?: number;
 }
 
 export interface JobCount {
@@ -50,6 +52,8 @@ export interface EnqueueOptions {
  * Jobs in PostgreSQL, over pg-boss: made in the transaction that causes them, done at least once, by one worker at a time.
  */
 export class JobQueue {
+  /** What stands in the queue, for who looks after it. */
+  readonly ledger: JobLedger;
   readonly #options: JobQueueOptions;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
@@ -76,10 +80,26 @@ export class JobQueue {
       if (!this.#pool.ending) logger.warn({ err: error }, 'a connection of the job queue was lost');
     });
     this.#pool.on('connect', (client) => client.on('error', () => {}));
-    this.#boss = new PgBoss({ db: connectionOf(this.#pool), schema: JOBS_SCHEMA, schedule: false, reindex: false });
+    const superviseSeconds = options.superviseSeconds ?? SUPERVISE_SECONDS;
+    this.#boss = new PgBoss({
+      db: connectionOf(this.#pool),
+      schema: JOBS_SCHEMA,
+      schedule: false,
+      reindex: false,
+      superviseIntervalSeconds: superviseSeconds,
+      monitorIntervalSeconds: superviseSeconds,
+    });
     this.#boss.on('error', (error) => logger.warn({ err: error }, 'the job queue met an error'));
     this.#boss.on('warning', (warning) => logger.warn({ warning }, 'the job queue has a warning'));
     this.#started.promise.catch(() => {});
+    this.ledger = new JobLedger({
+      schema: JOBS_SCHEMA,
+      boss: () => {
+        if (!this.#isStarted) throw new CarcosaError('overloaded', { retryAfter: 1 });
+        return this.#boss;
+      },
+      announce,
+    });
   }
 
   /**
@@ -111,7 +131,7 @@ export class JobQueue {
   ): Promise<void> {
     await this.#waitUntilStarted();
     const id = await this.#boss.send(name, data, { ...options, db: connectionOf(db) });
-    if (id !== null) await db.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: name })]);
+    if (id !== null) await announce(db, name);
   }
 
   /** Whether jobs can be enqueued. */
@@ -231,6 +251,6 @@ export class JobQueue {
   }
 }
 
-function connectionOf(db: QueueConnection): Db {
-  return { executeSql: async (text, values) => ({ rows: (await db.query(text, values)).rows }) };
+async function announce(db: QueueConnection, name: string): Promise<void> {
+  await db.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: name })]);
 }

@@ -34,3 +34,6 @@ export const COMPOSE = 'src/compose.ts';
 
 /** The only readers of the environment, in an application. */
 export const READS_ENVIRONMENT = ['src/config.ts', 'src/main.ts'];
+
+/** Where time and chance come from: the kernel, and in the SDK, which has no package below it, one file. */
+export const CLOCKS = { sdk: 'src/timing.ts' };

@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
-import { COMPOSE, MAY_IMPORT, READS_ENVIRONMENT, RUNS_ANYWHERE, STORAGE_FOR_ALL } from './lanes.mjs';
+import { CLOCKS, COMPOSE, MAY_IMPORT, READS_ENVIRONMENT, RUNS_ANYWHERE, STORAGE_FOR_ALL } from './lanes.mjs';
 
 const SCOPE = '@carcosa/';
 /** What all tests share, those beside the sources too. */
@@ -110,7 +110,9 @@ function useBreach(what, source, pack) {
     const mayRead = pack.folder.startsWith('apps/') && READS_ENVIRONMENT.includes(source.path);
     return mayRead ? null : `only ${READS_ENVIRONMENT.join(' and ')} of an application read ${what}: take a setting`;
   }
-  return pack.name === 'kernel' ? null : `${what}: take the Clock or Random of the kernel, so that tests can set it`;
+  return pack.name === 'kernel' || CLOCKS[pack.name] === source.path
+    ? null
+    : `${what}: take the Clock or Random of the kernel, so that tests can set it`;
 }
 
 /** The table of lanes has no cycle; this looks at what the packages really declare, should somebody bend the table. */

@@ -112,6 +112,95 @@ describe('sessions', () => {
   });
 });
 
+describe('POST /auth/delete-account', () => {
+  const leave = (person: Person, json: object | undefined = { password: PASSWORD }) =>
+    person.call('POST', '/auth/delete-account', { json });
+
+  it('ends sessions, ways to log in and memberships; what was done stays recorded', async () => {
+    const [owner, person] = [await register(server), await register(server)];
+    const other = await logIn(server, person);
+    const { id } = expectData(
+      await owner.call<{ id: string }>('POST', '/organizations', { json: { name: 'Left' } }),
+      201,
+    );
+    const invited = await owner.call<{ link: string }>('POST', `/organizations/${id}/invitations`, {
+      json: { email: person.email, role: 'owner' },
+    });
+    const token = linkOf(expectData(invited, 201).link).token;
+    expectData(await person.call('POST', '/invitations/accept', { json: { token } }));
+    expect((await leave(person)).status).toBe(204);
+    for (const each of [person, other]) {
+      expectRefused(await each.call('GET', '/auth/me'), 401);
+      expectRefused(await each.call('POST', '/auth/refresh', { json: { refreshToken: each.refreshToken } }), 401);
+    }
+    const json = { email: person.email, password: PASSWORD };
+    expectRefused(await server.api('POST', '/auth/login', { key: null, json }), 401);
+    const { items } = expectData(
+      await owner.call<{ items: { userId: string }[] }>('GET', `/organizations/${id}/members`),
+    );
+    expect(items.map(({ userId }) => userId)).toEqual([owner.user.id]);
+    const log = await owner.call<{ items: { action: string }[] }>('GET', '/audit-logs', {
+      query: { organizationId: id, actor: person.user.id },
+    });
+    expect(expectData(log).items.map(({ action }) => action)).toContain('member.leave');
+    const people = await admin.call<{ items: { action: string }[] }>('GET', '/audit-logs', {
+      query: { actor: person.user.id },
+    });
+    expect(expectData(people).items[0]).toMatchObject({ action: 'user.delete', result: 'success' });
+    // The address is free again.
+    await register(server, person.email);
+  });
+
+  it('takes the password', async () => {
+    const person = await register(server);
+    for (const json of [{}, { password: 'a guess' }])
+      expect(expectRefused(await leave(person, json), 401).error).toBe('invalid_credentials');
+    expect((await person.call('GET', '/auth/me')).status).toBe(200);
+  });
+
+  it('is refused to the last owner of an organization, who is told of which', async () => {
+    const person = await register(server);
+    const made = await person.call<{ id: string }>('POST', '/organizations', { json: { name: 'Mine' } });
+    const refused = expectRefused(await leave(person), 409);
+    expect(refused).toMatchObject({
+      error: 'last_owner',
+      details: { organizations: [{ id: expectData(made, 201).id, name: 'Mine' }] },
+    });
+    await person.call('DELETE', `/organizations/${made.data.id}`);
+    expect((await leave(person)).status).toBe(204);
+  });
+
+  it('leaves no server without an administrator', async () => {
+    const own = await startServer();
+    try {
+      const first = await register(own);
+      const { items } = expectData(await first.call<{ items: { id: string }[] }>('GET', '/organizations'));
+      const heir = await register(own);
+      const [organization] = items;
+      const invited = await first.call<{ link: string }>('POST', `/organizations/${organization?.id}/invitations`, {
+        json: { email: heir.email, role: 'owner' },
+      });
+      const token = linkOf(expectData(invited, 201).link).token;
+      expectData(await heir.call('POST', '/invitations/accept', { json: { token } }));
+      expect(expectRefused(await leave(first), 409).message).toMatch(/administrator/);
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('of two owners who leave at once, one stays', async () => {
+    const [one, two] = [await register(server), await register(server)];
+    const { id } = expectData(await one.call<{ id: string }>('POST', '/organizations', { json: { name: 'Two' } }), 201);
+    const invited = await one.call<{ link: string }>('POST', `/organizations/${id}/invitations`, {
+      json: { email: two.email, role: 'owner' },
+    });
+    const token = linkOf(expectData(invited, 201).link).token;
+    expectData(await two.call('POST', '/invitations/accept', { json: { token } }));
+    const answers = await Promise.all([leave(one), leave(two)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 409]);
+  });
+});
+
 describe('without a mail server', () => {
   it('the link is in the log, and an administrator of the server can read it', async () => {
     const { email } = await register(server);

@@ -134,8 +134,78 @@ describe('a forgotten password', () => {
   });
 });
 
+describe('another e-mail address', () => {
+  async function verified() {
+    const { email, token } = await registered();
+    await post('/auth/verify-email', { token });
+    return await logIn(server, { email });
+  }
+  const ask = (person: Awaited<ReturnType<typeof verified>>, newEmail: string, password = PASSWORD) =>
+    person.call('POST', '/auth/change-email', { json: { newEmail, password } });
+
+  it('is that of the account once the link that went there was followed, and the former one is told', async () => {
+    const person = await verified();
+    const fresh = newEmail();
+    await post('/auth/forgot-password', { email: person.email });
+    const reset = linkOf((await mail.next(person.email)).text).token;
+    expectData(await ask(person, fresh), 202);
+    const sent = await mail.next(fresh);
+    expect(sent.subject).toBe('Confirm your new e-mail address');
+    const { url, token } = linkOf(sent.text);
+    expect(url.pathname).toBe('/auth/change-email');
+    expect(expectData(await person.call('GET', '/auth/me'))).toMatchObject({ email: person.email });
+    expect((await post('/auth/confirm-email', { token })).status).toBe(204);
+    expect(expectData(await person.call('GET', '/auth/me'))).toMatchObject({ email: fresh, emailVerified: true });
+    const told = await mail.next(person.email);
+    expect(told.subject).toBe('Your e-mail address was changed');
+    expect(told.text).not.toContain('#token=');
+    expectRefused(await post('/auth/login', { email: person.email, password: PASSWORD }), 401);
+    await logIn(server, { email: fresh });
+    // Whoever reads the former mailbox has no way in any more, and the link serves once.
+    const late = await post('/auth/reset-password', { token: reset, newPassword: 'of the former mailbox' });
+    expect(expectRefused(late, 400).error).toBe('link_invalid');
+    expect(expectRefused(await post('/auth/confirm-email', { token }), 400).error).toBe('link_invalid');
+  });
+
+  it('takes the password', async () => {
+    const person = await verified();
+    for (const json of [{ newEmail: newEmail() }, { newEmail: newEmail(), password: 'a guess' }])
+      expect(expectRefused(await person.call('POST', '/auth/change-email', { json }), 401).error).toBe(
+        'invalid_credentials',
+      );
+  });
+
+  it('that somebody has is answered as a free one, and its owner is told by mail', async () => {
+    const [person, other] = [await verified(), await verified()];
+    const [known, free] = [await ask(person, other.email), await ask(person, newEmail())];
+    expect(expectData(known, 202)).toEqual(expectData(free, 202));
+    const told = await mail.next(other.email);
+    expect(told.text).not.toContain('#token=');
+  });
+
+  it('that somebody else registers with meanwhile stays hers', async () => {
+    const person = await verified();
+    const wanted = newEmail();
+    await ask(person, wanted);
+    const { token } = linkOf((await mail.next(wanted)).text);
+    expectData(await post('/auth/register', { email: wanted, password: PASSWORD }), 202);
+    expect(expectRefused(await post('/auth/confirm-email', { token }), 409).error).toBe('email_taken');
+    expect(expectData(await person.call('GET', '/auth/me'))).toMatchObject({ email: person.email });
+  });
+
+  it('of two that were asked for, the first that is confirmed counts', async () => {
+    const person = await verified();
+    const [one, two] = [newEmail(), newEmail()];
+    await ask(person, one);
+    await ask(person, two);
+    const [first, second] = [linkOf((await mail.next(one)).text).token, linkOf((await mail.next(two)).text).token];
+    const answers = await Promise.all([first, second].map((token) => post('/auth/confirm-email', { token })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 400]);
+  });
+});
+
 describe('the pages that links open', () => {
-  it.each(['verify-email', 'reset-password', 'error'])(
+  it.each(['verify-email', 'reset-password', 'change-email', 'error'])(
     '/auth/%s is there and loads nothing from elsewhere',
     async (name) => {
       const answer = await server.request(`/auth/${name}`);

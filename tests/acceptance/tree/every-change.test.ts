@@ -20,12 +20,15 @@ const SILENT: Record<string, string> = {
   'POST /uploads/{id}/parts': 'signs addresses of an upload that is open',
   'PUT /uploads/{id}/parts/{partNumber}': 'adds bytes to an upload: its end is recorded',
   'POST /buckets/{id}/fix-cors': 'asks a provider: tried with a real one in buckets.test.ts',
+  'DELETE /transform/jobs/{id}': 'only one that has not ended: tried in media/jobs.test.ts',
+  'POST /jobs/{id}/retry': 'tried with jobs that failed by the suite of the queue',
+  'POST /jobs/{id}/cancel': 'tried with jobs that wait by the suite of the queue',
   'POST /tus': 'opens an upload: its end is recorded',
   'POST /tus/{id}': 'another spelling of PATCH',
 };
 /** Second factors, passkeys and links are tried, with what they record, by the suites of people. */
 const OF_PEOPLE =
-  /^(POST|PATCH|DELETE) \/auth\/(login\/two-factor|passkeys|two-factor|sessions|refresh|reset-password|send-verification|verify-email|forgot-password)/;
+  /^(POST|PATCH|DELETE) \/auth\/(login\/two-factor|passkeys|two-factor|sessions|refresh|reset-password|send-verification|verify-email|forgot-password|change-email|confirm-email|delete-account)/;
 
 let server: Server;
 let admin: Person;
@@ -104,6 +107,8 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /organizations/{id}/transfer', owner, [organization.id], json({ userId: heir.user.id }));
   await change('DELETE /organizations/{id}', heir.accessToken, [organization.id]);
   await change('PUT /organizations/{id}/quotas', boss, [ids.organization], json({ quotas: { files: 1000 } }));
+  await change('PUT /organizations/{id}/prices', boss, [ids.organization], json({ prices: {} }));
+  await change('PUT /prices', boss, [], json({ prices: {} }));
   await change('PUT /plans/{name}', boss, ['trial'], json({ quotas: { files: 5 } }));
   await change('DELETE /plans/{name}', boss, ['trial']);
 
@@ -157,6 +162,12 @@ it('is recorded, whichever route makes it', async () => {
   const rotated = await change('POST /api-keys/{id}/rotate', owner, [made.id], json({}));
   await change('DELETE /api-keys/{id}', owner, [rotated.id]);
 
+  const picture = await change('POST /files', key, [], {
+    query: { path: 'x/1.png' },
+    body: Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+  });
+  const steps = [{ type: 'image', transform: 'w_10' }];
+  await change('POST /transform/jobs', key, [], json({ fileId: picture.id, steps }));
   const file = await change('POST /files', key, [], { query: { path: 'x/1.txt' }, body: 'one' });
   await change('POST /files', key, [], { query: { path: 'x/1.txt' }, body: 'two' });
   await change('PATCH /files/{id}', key, [file.id], json({ tags: ['a'] }));
@@ -205,6 +216,12 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /events/{id}/replay', key, [delivery.eventId], json({ webhookId: hook.id }));
   await change('DELETE /webhooks/{id}', key, [hook.id]);
 
+  await change('POST /callbacks/{id}/replay', key, [ids.callback]);
+  const alarm = await change('POST /alarms', owner, [], json({ organizationId: ids.organization, kind: 'webhook' }));
+  await change('PATCH /alarms/{id}', owner, [alarm.id], json({ threshold: 7 }));
+  await change('POST /alarms/{id}/test', owner, [alarm.id]);
+  await change('DELETE /alarms/{id}', owner, [alarm.id]);
+
   await change('PATCH /auth/me', member.accessToken, [], json({ name: 'Cassilda' }));
   const email = newEmail();
   await change('POST /auth/register', null, [], json({ email, password: PASSWORD, name: 'Uoht' }));
@@ -231,6 +248,7 @@ it('is recorded, whichever route makes it', async () => {
     .poll(async () => (await server.api('DELETE', `/teams/${team.id}`, { key: owner })).status < 500)
     .toBe(true);
   await change('POST /rate-limits/reset', boss, []);
+  await change('POST /jobs/retry', boss, [], json({}));
 
   const missing = routes.filter(
     (route) => !tried.has(route) && !SILENT[route] && !OF_PEOPLE.test(route) && route !== 'DELETE /teams/{id}',

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallOptions } from '../../support/api.ts';
 import { type Person, register } from '../../support/people.ts';
+import { textOf } from '../../support/realtime.ts';
 import { type Server, startServer } from '../../support/server.ts';
 import { type Estate, type Ids, liftLimits, makeEstate } from './estate.ts';
 
@@ -34,6 +35,9 @@ const KINDS: Record<string, keyof Ids> = {
   webhooks: 'webhook',
   deliveries: 'delivery',
   'transform-presets': 'preset',
+  jobs: 'job',
+  callbacks: 'callback',
+  alarms: 'alarm',
 };
 /** Ids in a query or body. */
 const NAMED: Record<string, keyof Ids> = {
@@ -55,6 +59,7 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'PATCH /teams/{id}': () => ({ json: { name: 'Mine' } }),
   'PUT /teams/{id}/members/{userId}': () => ({ json: { role: 'owner' } }),
   'PUT /organizations/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
+  'PUT /organizations/{id}/prices': () => ({ json: { prices: {} } }),
   'PUT /projects/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
   'PUT /tenants/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
   'POST /projects': ({ team: teamId }) => ({ json: { teamId, name: 'Mine' } }),
@@ -88,6 +93,11 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'POST /transform-presets': ({ project: projectId }) => ({ json: { projectId, name: 'mine', steps: 'w_1' } }),
   'PATCH /transform-presets/{id}': () => ({ json: { steps: 'w_1' } }),
   'POST /transform/sign': ({ project: projectId }) => ({ json: { projectId, path: 'a/b.txt', steps: 'w_1' } }),
+  'POST /alarms': ({ organization: organizationId }) => ({ json: { organizationId, kind: 'quota' } }),
+  'PATCH /alarms/{id}': () => ({ json: { name: 'Mine' } }),
+  'POST /transform/jobs': ({ project: projectId, file: fileId }) => ({
+    json: { projectId, fileId, steps: [{ type: 'image', transform: 'w_10' }] },
+  }),
   'POST /uploads/init': ({ project: projectId }) => ({ json: { projectId, fileName: 'mine', size: 1 } }),
   'POST /uploads/{id}/parts': () => ({ json: { partNumbers: [1] } }),
   'POST /uploads/{id}/complete': () => ({ json: {} }),
@@ -101,7 +111,11 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   }),
 };
 /** What a query must have beside ids. */
-const QUERIES: Record<string, Record<string, string>> = { 'GET /audit-logs/export': { format: 'jsonl' } };
+const QUERIES: Record<string, Record<string, string>> = {
+  'GET /audit-logs/export': { format: 'jsonl' },
+  'GET /usage/export': { format: 'jsonl' },
+  'GET /usage/breakdown': { by: 'day' },
+};
 const TUS = { headers: { 'tus-resumable': '1.0.0' } };
 
 /** Routes that name nothing of others: what they show or change is the caller's own, or open to all. Each with its reason. */
@@ -115,7 +129,7 @@ const OWN_ONLY: Record<string, string> = {
   'OPTIONS /tus/{id}': 'says what the protocol can do, whatever the id',
 };
 /** Resources that have no owner but the caller or the server: their own suites attack them. */
-const ELSEWHERE = /^\/(auth|rate-limits|plans|health)\b/;
+const ELSEWHERE = /^\/(auth|rate-limits|plans|prices|health|jobs)\b/;
 
 let server: Server;
 let admin: Person;
@@ -167,6 +181,7 @@ function requestOf(
 ): { path: string; options: CallOptions } {
   const path = route.path.replace(/\{(\w+)\}/g, (_text, name: string, at: number) => {
     if (name === 'version' || name === 'partNumber') return '1';
+    if (name === 'month') return '2026-01';
     const kind = NAMED[name] ?? kindBefore(route.path, at);
     if (!kind) throw new Error(`${route.name}: which kind of thing is {${name}}? Add it to KINDS.`);
     return ids[kind];
@@ -191,7 +206,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv', preset: 'pre' },
+    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk', job: 'job', preset: 'pre' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 
@@ -226,7 +241,7 @@ async function ask(
     body: json ?? (options.body as string | undefined) ?? null,
     redirect: 'manual',
   });
-  return { status: response.status, text: await response.text() };
+  return { status: response.status, text: await textOf(response) };
 }
 
 /** What an answer tells, but for what differs with each request, and for the ids that the caller sent. */
@@ -262,10 +277,10 @@ describe('every route, with the ids of another organization', () => {
     for (const route of attacked()) {
       // With the victim's project named, with one's own, and with none.
       for (const named of [all(victim.ids), all(thief.ids), {}]) {
-        // One's own log is one's own, grows with each attempt, and says what one tried.
-        if (route.path.startsWith('/audit-logs') && named.projectId !== victim.ids.project) continue;
+        // One's own log and usage are one's own, grow with each attempt, and say what one tried.
+        if (/^\/(audit-logs|usage)\b/.test(route.path) && named.projectId !== victim.ids.project) continue;
         // They set what organizations may use, and so see which there are.
-        if (key === admin.accessToken && route.path === '/organizations/{id}/quotas') continue;
+        if (key === admin.accessToken && /^\/organizations\/\{id\}\/(quotas|prices)$/.test(route.path)) continue;
         const real = requestOf(route, victim.ids, named);
         const fake = requestOf(route, MISSING, named === undefined ? {} : replaceVictim(named));
         const [seen, unseen] = [await ask(route, real, key), await ask(route, fake, key)];

@@ -141,11 +141,56 @@ describe.each(databaseKinds())('projects, tenants and keys on %s', (kind) => {
       const second = await mint();
       await node.tenantTokens.authenticate(second);
       await node.keys.revoke(owner, made.id);
-      node.tenantTokens.keyChanged(made.start.replace('sk_', ''));
       await expect(node.tenantTokens.authenticate(second)).rejects.toMatchObject({ code: 'unauthenticated' });
       const byPerson = await node.tenantTokens.mint(owner, id, { permissions: ['files:read'], expiresIn: 60 });
       await node.tenants.remove(owner, id);
       await expect(node.tenantTokens.authenticate(byPerson.token)).rejects.toMatchObject({ code: 'unauthenticated' });
+    });
+  });
+
+  describe('tenant tokens', () => {
+    it('may at no time more than the key that minted them', async () => {
+      const { owner, projectId } = await project();
+      const permissions = ['tenants:manage' as const, 'files:read' as const, 'files:write' as const];
+      const made = await node.keys.create(owner, {
+        ...{ projectId, name: 'minter', permissions, restrictions: {}, expiresAt: null },
+      });
+      const { id } = await node.tenants.create(owner, { projectId, name: 'One', bucketId: null, metadata: {} });
+      const other = await node.tenants.create(owner, { projectId, name: 'Two', bucketId: null, metadata: {} });
+      const key = await node.apiKeys.authenticate(made.key);
+      const mint = async (pathPrefix?: string) =>
+        (
+          await node.tenantTokens.mint(key, id, {
+            permissions: ['files:read', 'files:write'],
+            expiresIn: 600,
+            pathPrefix,
+          })
+        ).token;
+      const [token, inFolder, inDeepFolder, elsewhere] = [
+        ...[await mint(), await mint('a'), await mint('a/b/c'), await mint('x')],
+      ] as [string, string, string, string];
+      const rights = async (of: string) => {
+        const actor = await node.tenantTokens.authenticate(of);
+        return { permissions: [...actor.permissions], pathPrefix: actor.pathPrefix };
+      };
+      expect(await rights(token)).toEqual({ permissions: ['files:read', 'files:write'], pathPrefix: undefined });
+      const change = (json: object) => node.keys.update(owner, made.id, json);
+      await change({ permissions: ['tenants:manage', 'files:read'] });
+      expect(await rights(token)).toEqual({ permissions: ['files:read'], pathPrefix: undefined });
+      await change({ permissions: ['admin'], restrictions: { pathPrefix: 'a/b' } });
+      expect(await rights(token)).toEqual({ permissions: ['files:read', 'files:write'], pathPrefix: 'a/b' });
+      expect((await rights(inFolder)).pathPrefix).toBe('a/b');
+      expect((await rights(inDeepFolder)).pathPrefix).toBe('a/b/c');
+      await expect(rights(elsewhere)).rejects.toMatchObject({ code: 'unauthenticated' });
+      await change({ restrictions: { tenantId: id } });
+      expect((await rights(elsewhere)).pathPrefix).toBe('x');
+      await change({ restrictions: { tenantId: other.id } });
+      await expect(rights(token)).rejects.toMatchObject({ code: 'unauthenticated' });
+      await change({ restrictions: {} });
+      await node.keys.rotate(owner, made.id, { overlapSeconds: 60 });
+      expect((await rights(token)).permissions).toContain('files:read');
+      world.clock.advance(60_001);
+      await expect(rights(token)).rejects.toMatchObject({ code: 'unauthenticated' });
     });
   });
 

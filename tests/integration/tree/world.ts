@@ -6,9 +6,12 @@ import {
   ApiKeyService,
   type InvitationMessage,
   InvitationService,
+  KeyRing,
   OrganizationService,
   ProjectFactsCache,
   ProjectService,
+  Sealer,
+  SigningKeys,
   TeamBuckets,
   TeamService,
   TenantFactsCache,
@@ -63,8 +66,9 @@ export class TreeWorld {
       },
     };
     const tenants = new TenantService({ ...common, onChange: (id) => tenantFacts.invalidate(id) });
+    const tenantTokens = new TenantTokens({ ...common, tenants, secret: Buffer.alloc(32, 7) });
     return {
-      ...{ access, apiKeys, tenants, projectFacts, tenantFacts },
+      ...{ access, apiKeys, tenants, tenantTokens, projectFacts, tenantFacts },
       organizations: new OrganizationService({ ...common, givesLocalBucket: true }),
       teams: new TeamService(common),
       invitations: new InvitationService({
@@ -74,8 +78,17 @@ export class TreeWorld {
         },
       }),
       projects: new ProjectService({ ...common, onChange: (id) => projectFacts.invalidate(id) }),
-      tenantTokens: new TenantTokens({ ...common, tenants, secret: Buffer.alloc(32, 7) }),
-      keys: new ApiKeyManager(common),
+      keys: new ApiKeyManager({
+        ...common,
+        signingKeys: new SigningKeys({
+          ...common,
+          sealer: new Sealer({ keyRing: new KeyRing([], 'x'.repeat(32)), random: systemRandom }),
+        }),
+        onChange: ({ id, publicId }) => {
+          apiKeys.invalidate(publicId);
+          tenantTokens.keyChanged(id);
+        },
+      }),
     };
   }
 

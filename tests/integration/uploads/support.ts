@@ -10,6 +10,7 @@ import {
   type Actor,
   DirectUploadService,
   type Notifications,
+  OperationProgress,
   PartAddresses,
   ProjectFactsCache,
   Quotas,
@@ -18,6 +19,7 @@ import {
   UploadCollector,
   UploadCompletion,
   UploadLeases,
+  UploadProgress,
   UploadService,
   WholeUploads,
 } from '@carcosa/domain';
@@ -84,8 +86,11 @@ export class UploadWorld {
         rules: { allowedTypes: null, maxFileSize: null },
       }),
     };
-    const leases = new UploadLeases({ ...common, notifications: this.#notifications() });
-    const completion = new UploadCompletion({ ...common, projects });
+    const notifications = this.#notifications();
+    const leases = new UploadLeases({ ...common, notifications });
+    const operations = new OperationProgress({ notifications, instance: name });
+    const progress = new UploadProgress({ db, progress: operations });
+    const completion = new UploadCompletion({ ...common, projects, progress });
     const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>) => transaction(this.database.pool, work);
     const facts = new ProjectFactsCache({ db, clock });
     const quotas = new Quotas({ transaction: inTransaction, projects: facts, tenants: common.tenants, clock });
@@ -98,6 +103,7 @@ export class UploadWorld {
       leases,
       completion,
       wholes,
+      progress,
     });
     const direct = new DirectUploadService({
       ...common,
@@ -105,6 +111,7 @@ export class UploadWorld {
       uploads,
       leases,
       completion,
+      progress,
       addresses: new PartAddresses({ secret: Buffer.alloc(32, 1), clock, publicUrl: 'http://test' }),
       hashLater: async () => {},
     });
@@ -112,6 +119,7 @@ export class UploadWorld {
     /** What the garbage service does with objects. */
     const removeObjects = () => removeDueObjects(common);
     this.#closers.push(async () => {
+      operations.close();
       await leases.close();
       await store.close();
       await workers.close();
@@ -120,11 +128,13 @@ export class UploadWorld {
   }
 
   /** Every file below the bucket's directory, staged or not, relative to it. */
+  /** But the journal, which holds copies. */
   async filesOnDisk(): Promise<string[]> {
     const entries = await readdir(this.root, { recursive: true, withFileTypes: true });
     return entries
       .filter((entry) => entry.isFile())
-      .map((entry) => path.relative(this.root, path.join(entry.parentPath, entry.name)));
+      .map((entry) => path.relative(this.root, path.join(entry.parentPath, entry.name)))
+      .filter((name) => !name.startsWith('journal'));
   }
 
   /** As if the holder of the lease had not renewed it for long. */

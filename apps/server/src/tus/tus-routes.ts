@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { FilePath, Visibility } from '@carcosa/contracts';
+import { FilePath, Fingerprint, Visibility } from '@carcosa/contracts';
 import { type Actor, type CreateUpload, idempotencyScope, type UploadRow, type WriteResult } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -36,6 +36,8 @@ const CREATION_HEADERS = ['upload-length', 'upload-defer-length', 'upload-metada
 const config = { permission: 'files:write', errorStatus: { checksum_mismatch: 460 } } as const;
 // One upload counts as one request, where it begins: its chunks and questions are not limited.
 const ofUpload = { ...config, limit: false } as const;
+const begins = { ...config, work: 'upload' } as const;
+const goesOn = { ...ofUpload, work: 'upload', goesOn: true } as const;
 const tags = ['tus'];
 type UploadRequest = FastifyRequest<{ Params: { id: string } }>;
 
@@ -60,7 +62,7 @@ function registerTus(scope: App, carcosa: Carcosa): void {
       (_request, reply) => describe(reply),
     );
   }
-  scope.post(PATH, { config, schema: { tags, summary: 'Create an upload' } }, (request, reply) =>
+  scope.post(PATH, { config: begins, schema: { tags, summary: 'Create an upload' } }, (request, reply) =>
     create(carcosa, request, reply),
   );
   const params = z.object({ id: z.string() });
@@ -69,7 +71,7 @@ function registerTus(scope: App, carcosa: Carcosa): void {
     { config: ofUpload, schema: { tags, summary: 'Ask for the offset', params } },
     (request, reply) => status(carcosa, request, reply),
   );
-  scope.patch(`${PATH}/:id`, { config: ofUpload, schema: { tags, summary: 'Add bytes', params } }, (request, reply) =>
+  scope.patch(`${PATH}/:id`, { config: goesOn, schema: { tags, summary: 'Add bytes', params } }, (request, reply) =>
     write(carcosa, request, reply),
   );
   scope.delete(
@@ -80,7 +82,7 @@ function registerTus(scope: App, carcosa: Carcosa): void {
   // For environments that know only GET and POST.
   scope.post(
     `${PATH}/:id`,
-    { config: ofUpload, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } },
+    { config: goesOn, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } },
     (request, reply) => {
       const method = request.headers['x-http-method-override'];
       if (method === 'PATCH') return write(carcosa, request, reply);
@@ -124,10 +126,11 @@ async function create(carcosa: Carcosa, request: FastifyRequest, reply: FastifyR
 async function createUpload({ uploads }: Carcosa, actor: Actor, { raw, query }: FastifyRequest): Promise<WriteResult> {
   const { headers } = raw;
   const concat = parseConcat(single(headers['upload-concat']));
+  const { fingerprint, ...described } = describeUpload(single(headers['upload-metadata']));
   const input = {
     ...CreationQuery.parse(query),
-    ...describeUpload(single(headers['upload-metadata'])),
-    doorState: doorState(headers['upload-metadata'], concat),
+    ...described,
+    doorState: { ...doorState(headers['upload-metadata'], concat), ...(fingerprint ? { fingerprint } : {}) },
   };
   if (concat?.type === 'final') return uploads.concatenate(actor, { ...input, door: 'tus', size: null }, concat.ids);
 
@@ -232,14 +235,21 @@ function declaredSize(headers: IncomingMessage['headers']): number | null {
 /** Whose the upload will be, in the address that creates it. */
 const CreationQuery = z.object({ projectId: z.string().optional(), tenantId: z.string().optional() });
 
-const TusParameters = z.object({ path: FilePath.optional(), visibility: Visibility.optional() });
+const TusParameters = z.object({
+  path: FilePath.optional(),
+  visibility: Visibility.optional(),
+  fingerprint: Fingerprint.optional(),
+});
 
 /** The keys of the metadata that mean something here; the others are kept as the file's metadata. */
-function describeUpload(
-  header: string | undefined,
-): Pick<CreateUpload, 'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'> {
-  const { filename, name, filetype, type, path, visibility, ...rest } = parseMetadata(header);
-  const parameters = TusParameters.parse({ path, visibility });
+function describeUpload(header: string | undefined): Pick<
+  CreateUpload,
+  'fileName' | 'contentType' | 'path' | 'visibility' | 'metadata'
+> & {
+  fingerprint?: string | undefined;
+} {
+  const { filename, name, filetype, type, path, visibility, fingerprint, ...rest } = parseMetadata(header);
+  const parameters = TusParameters.parse({ path, visibility, fingerprint });
   return {
     ...parameters,
     fileName: filename ?? name,

@@ -2,7 +2,7 @@ import type { KeyRestrictions, Permission } from '@carcosa/contracts';
 import type { ApiKeyId, ProjectId } from '@carcosa/kernel';
 import type { Queryable } from './queryable.ts';
 
-/** Channel on which `{publicId}` is announced when a key was changed or revoked. */
+/** Channel on which `{id, publicId}` is announced when a key was changed or revoked. */
 export const API_KEYS_CHANNEL = 'carcosa_api_keys';
 
 export interface ApiKeyRow {
@@ -57,13 +57,15 @@ export async function insertApiKey(db: Queryable, row: NewApiKeyRow): Promise<vo
 export interface ApiKeyView extends Omit<ApiKeyRow, 'secretHash'> {
   createdBy: string | null;
   rotatedTo: ApiKeyId | null;
+  /** Whether it may sign addresses. */
+  signs: boolean;
   lastUsedAt: Date | null;
   createdAt: Date;
 }
 
 const VIEW = `id, public_id as "publicId", project_id as "projectId", label, permissions, restrictions, limit_factor as "limitFactor",
   expires_at as "expiresAt", revoked_at as "revokedAt", created_by as "createdBy", rotated_to as "rotatedTo",
-  last_used_at as "lastUsedAt", created_at as "createdAt"`;
+  sealed_token is not null as signs, last_used_at as "lastUsedAt", created_at as "createdAt"`;
 
 export async function findApiKeyById(db: Queryable, id: ApiKeyId, lock = false): Promise<ApiKeyView | null> {
   const { rows } = await db.query<ApiKeyView>(
@@ -93,6 +95,7 @@ export interface ApiKeyChange {
   /** Null: never. */
   expiresAt?: Date | null | undefined;
   rotatedTo?: ApiKeyId | undefined;
+  limitFactor?: number | undefined;
 }
 
 /** Changes what is given of a key in force, and tells every node. Null when there is none. */
@@ -100,7 +103,7 @@ export async function updateApiKey(tx: Queryable, id: ApiKeyId, change: ApiKeyCh
   const { rows } = await tx.query<ApiKeyView>(
     `update api_keys set label = coalesce($2, label), permissions = coalesce($3, permissions),
        restrictions = coalesce($4, restrictions), expires_at = case when $5 then $6::timestamptz else expires_at end,
-       rotated_to = coalesce($7, rotated_to)
+       rotated_to = coalesce($7, rotated_to), limit_factor = coalesce($8, limit_factor)
      where id = $1 and revoked_at is null returning ${VIEW}`,
     [
       id,
@@ -110,6 +113,7 @@ export async function updateApiKey(tx: Queryable, id: ApiKeyId, change: ApiKeyCh
       change.expiresAt !== undefined,
       change.expiresAt ?? null,
       change.rotatedTo ?? null,
+      change.limitFactor ?? null,
     ],
   );
   return await announced(tx, rows[0]);
@@ -118,7 +122,7 @@ export async function updateApiKey(tx: Queryable, id: ApiKeyId, change: ApiKeyCh
 /** Revokes the key and tells every node to forget it. Null when there is no such key in force. */
 export async function revokeApiKey(db: Queryable, id: ApiKeyId): Promise<ApiKeyView | null> {
   const { rows } = await db.query<ApiKeyView>(
-    `update api_keys set revoked_at = now() where id = $1 and revoked_at is null returning ${VIEW}`,
+    `update api_keys set revoked_at = now(), sealed_token = null where id = $1 and revoked_at is null returning ${VIEW}`,
     [id],
   );
   return await announced(db, rows[0]);
@@ -136,6 +140,31 @@ export async function saveKeyUse(db: Queryable, uses: readonly { id: ApiKeyId; a
 
 async function announced(db: Queryable, view: ApiKeyView | undefined): Promise<ApiKeyView | null> {
   if (!view) return null;
-  await db.query('select pg_notify($1, $2)', [API_KEYS_CHANNEL, JSON.stringify({ publicId: view.publicId })]);
+  const { id, publicId } = view;
+  await db.query('select pg_notify($1, $2)', [API_KEYS_CHANNEL, JSON.stringify({ id, publicId })]);
   return view;
+}
+
+/** A key that may sign addresses, with all of it, sealed. */
+export interface SigningKeyRow extends ApiKeyRow {
+  sealedToken: Buffer;
+}
+
+/** The keys in force of a project that may sign addresses, the newest first, at most `limit`. */
+export async function listSigningKeys(db: Queryable, projectId: ProjectId, limit: number): Promise<SigningKeyRow[]> {
+  const { rows } = await db.query<SigningKeyRow>(
+    `select ${COLUMNS}, sealed_token as "sealedToken" from api_keys
+     where project_id = $1 and sealed_token is not null and revoked_at is null order by id desc limit $2`,
+    [projectId, limit],
+  );
+  return rows;
+}
+
+/** Lets a key sign, and tells every node. @returns false where it does already, or there is none in force */
+export async function saveSealedToken(tx: Queryable, id: ApiKeyId, sealed: Buffer): Promise<boolean> {
+  const { rows } = await tx.query<ApiKeyView>(
+    `update api_keys set sealed_token = $2 where id = $1 and sealed_token is null and revoked_at is null returning ${VIEW}`,
+    [id, sealed],
+  );
+  return (await announced(tx, rows[0])) !== null;
 }

@@ -118,6 +118,45 @@ export async function markEmailVerified(tx: Queryable, id: UserId): Promise<void
   await tx.query('update users set email_verified = true, updated_at = now() where id = $1', [id]);
 }
 
+/**
+ * Gives an account another address, which its person has shown to be hers. Null when it does not have the former one any more.
+ * @throws the database's unique violation of `users_email_unique`
+ */
+export async function changeEmail(
+  tx: Queryable,
+  id: UserId,
+  { from, to }: { from: string; to: string },
+): Promise<UserRow | null> {
+  const { rows } = await tx.query<UserRow>(
+    `update users u set email = $3, email_verified = true, updated_at = now() where u.id = $1 and u.email = $2 returning ${USER}`,
+    [id, from, to],
+  );
+  return rows[0] ?? null;
+}
+
+/** Nobody can refer to that person anew until the transaction has ended. */
+export async function lockUser(tx: Queryable, id: UserId): Promise<void> {
+  await tx.query('select from users where id = $1 for update', [id]);
+}
+
+/** Whether somebody can log in with a password. */
+export async function hasPassword(db: Queryable, id: UserId): Promise<boolean> {
+  const { rows } = await db.query('select from accounts where user_id = $1 and password is not null limit 1', [id]);
+  return rows.length > 0;
+}
+
+/** Whether somebody is the only one who runs the server; others wait until the transaction has ended. */
+export async function isLastServerAdmin(tx: Queryable, id: UserId): Promise<boolean> {
+  const { rows } = await tx.query<{ id: UserId }>('select id from users where is_server_admin order by id for update');
+  return rows.length === 1 && rows[0]?.id === id;
+}
+
+/** Removes an account with its sessions, ways to log in and memberships. What it did stays in the audit log. */
+export async function deleteUser(tx: Queryable, id: UserId): Promise<boolean> {
+  const { rowCount } = await tx.query('delete from users where id = $1', [id]);
+  return rowCount === 1;
+}
+
 export async function insertOrganizationMember(
   tx: Queryable,
   row: { organizationId: OrganizationId; userId: UserId; role: MemberRole },

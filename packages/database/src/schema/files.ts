@@ -29,7 +29,10 @@ export const objects = pgTable(
     md5: bytea(),
     createdAt: instant('created_at').notNull(),
   },
-  (table) => [index('objects_sha256').on(table.projectId, table.sha256)],
+  (table) => [
+    index('objects_sha256').on(table.projectId, table.sha256),
+    index('objects_bucket').using('brin', table.bucketId.op('text_bloom_ops')),
+  ],
 );
 
 /** A path of a project with its present content. The facts of the current object stand here too, so that a listing reads one table. */

@@ -1,4 +1,4 @@
-import { bigint, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bigint, integer, jsonb, pgTable, primaryKey, smallint, text } from 'drizzle-orm/pg-core';
 import { instant } from './types.ts';
 
 /** Named sets of quotas; an organization has one. */
@@ -26,6 +26,12 @@ export const quotaCounters = pgTable(
     period: text().notNull(),
     used: bigint({ mode: 'number' }).notNull().default(0),
     reserved: bigint({ mode: 'number' }).notNull().default(0),
+    /** The highest of 80, 90 and 100 percent that was told in `told_in`. */
+    told: smallint().notNull().default(0),
+    /** The month in UTC, as 2026-11. */
+    toldIn: text('told_in').notNull().default(''),
+    /** The limit that it was told of: another one is told anew. */
+    toldLimit: bigint('told_limit', { mode: 'number' }),
   },
   (table) => [primaryKey({ columns: [table.scopeId, table.metric, table.period] })],
 );

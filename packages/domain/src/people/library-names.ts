@@ -12,4 +12,10 @@ export const LIBRARY_COOKIES = {
 } as const;
 
 /** Seconds that links and challenges serve. */
-export const LINK_SECONDS = { verifyEmail: 24 * 3600, resetPassword: 3600, secondStep: 600, passkey: 300 } as const;
+export const LINK_SECONDS = {
+  verifyEmail: 24 * 3600,
+  resetPassword: 3600,
+  changeEmail: 3600,
+  secondStep: 600,
+  passkey: 300,
+} as const;

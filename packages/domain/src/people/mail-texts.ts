@@ -40,6 +40,32 @@ It serves once, within one hour. If it was not you, ignore this mail: your passw
   return { kind: 'reset-password', email, url, expiresIn: LINK_SECONDS.resetPassword, mail };
 }
 
+/** To a new address: only who reads the mail there can make it that of her account. */
+export function changeEmailLink(publicUrl: string, { email, name }: Addressee, token: string): Link {
+  const url = page(publicUrl, 'change-email', token);
+  const text = `Hello ${oneLine(name)},
+
+somebody, probably you, asked to use this e-mail address for the account at ${publicUrl} from now on. To confirm, open this link:
+
+${url}
+
+It serves once, within one hour. If it was not you, ignore this mail: nothing happens without the link.
+`;
+  const mail = { subject: 'Confirm your new e-mail address', text };
+  return { kind: 'change-email', email, url, expiresIn: LINK_SECONDS.changeEmail, mail };
+}
+
+/** To the address that an account had until now. */
+export function emailChangedMail(publicUrl: string, { email, name }: Addressee, newEmail: string): Mail {
+  const text = `Hello ${oneLine(name)},
+
+the e-mail address of your account at ${publicUrl} is ${newEmail} from now on. Mail of that account does not come here any more.
+
+If it was not you who changed it, tell whoever runs that server at once.
+`;
+  return { to: email, subject: 'Your e-mail address was changed', text };
+}
+
 /** To the owner of an address that somebody tries to register a second time. */
 export function knownEmailMail(publicUrl: string, { email, name }: Addressee): Mail {
   const text = `Hello ${oneLine(name)},

@@ -37,6 +37,7 @@ describe('a first start', () => {
       'select action, count(*)::int as times from audit_entries group by action order by action',
     );
     expect(recorded.rows).toEqual([
+      { action: 'alarm.create', times: 7 },
       { action: 'api-key.create', times: 5 },
       ...['bucket', 'organization', 'project', 'team'].map((each) => ({ action: `${each}.create`, times: 1 })),
     ]);
@@ -55,6 +56,19 @@ describe('a first start', () => {
   it('makes no key while the one of before opens the project', async () => {
     const { apiKey } = await provision(null);
     expect((await provision(apiKey)).apiKey).toBeNull();
+  });
+
+  it('gives one that an older version left the limits of a new one, on every node, and says so', async () => {
+    const { projectId } = await provision(null);
+    const { id, token } = await keys.create({ projectId, label: 'local', permissions: PERMISSIONS });
+    expect(await keys.authenticate(token)).toMatchObject({ limitFactor: 1 });
+    expect((await provision(token)).apiKey).toBeNull();
+    expect(await keys.authenticate(token)).toMatchObject({ id, limitFactor: 1000 });
+    await provision(token);
+    const { rows } = await database.pool.query('select before, after from audit_entries where action = $1', [
+      'api-key.update',
+    ]);
+    expect(rows).toEqual([{ before: { limitFactor: 1 }, after: { limitFactor: 1000 } }]);
   });
 
   it('makes one when that is revoked, or of another database', async () => {

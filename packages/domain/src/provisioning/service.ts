@@ -9,9 +9,11 @@ import {
   type Queryable,
   recordAudit,
   setProjectBucket,
+  updateApiKey,
   upsertBucket,
 } from '@carcosa/database';
 import {
+  type ApiKeyId,
   type BucketId,
   type Clock,
   type IdGenerator,
@@ -19,14 +21,16 @@ import {
   type OrganizationId,
   type ProjectId,
 } from '@carcosa/kernel';
-import { SYSTEM } from '../access/actor.ts';
+import { type ApiKeyActor, SYSTEM } from '../access/actor.ts';
+import { seedAlarms } from '../alarms/default-alarms.ts';
 import type { ApiKeyService } from '../api-keys/service.ts';
+import type { SigningKeys } from '../api-keys/signing-keys.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import { record } from '../audit/record.ts';
 
 /** The slug of the organization, team and project of a first start. */
 export const DEFAULT_SLUG = 'default';
-/** How many times the usual rate limits the key of `local.json` has. */
+/** How many times the usual rate limits the key of `local.json` has: a developer at home is never slowed. */
 const LOCAL_FACTOR = 1000;
 
 /** The bucket that new files of the default project go to. */
@@ -40,11 +44,19 @@ export interface Provisioned {
   apiKey: string | null;
 }
 
+interface Place {
+  projectId: ProjectId;
+  bucketId: BucketId;
+  organizationId: OrganizationId;
+}
+
 export interface ProvisioningParts {
   transaction: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
   ids: IdGenerator;
   clock: Clock;
   apiKeys: ApiKeyService;
+  /** Absent: the key of the project signs nothing. */
+  signingKeys?: Pick<SigningKeys, 'allow'>;
 }
 
 /** Makes what a server needs to be of use: an organization, a team, a project and a bucket, all called `default`. */
@@ -62,10 +74,16 @@ export class ProvisioningService {
   async ensureDefaults(bucket: DefaultBucket, heldKey: string | null): Promise<Provisioned> {
     return await this.#parts.transaction(async (tx) => {
       await lockProvisioning(tx);
-      const project = (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
-      if (await this.#opens(heldKey, project.projectId)) return { ...project, apiKey: null };
-      // A developer at home is never slowed.
-      const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
+      const { projectId, bucketId, organizationId } =
+        (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
+      await seedAlarms(tx, this.#parts, organizationId);
+      const held = await this.#holder(heldKey, projectId);
+      if (held && heldKey !== null) {
+        await this.#lift(tx, held);
+        await this.#letSign(tx, projectId, { id: held.id, token: heldKey });
+        return { projectId, bucketId, apiKey: null };
+      }
+      const key = { projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
       const made = await this.#parts.apiKeys.create(key, tx);
       await record(tx, this.#parts.clock, SYSTEM, {
         ...{
@@ -75,19 +93,20 @@ export class ProvisioningService {
         },
         after: { name: key.label, permissions: key.permissions, limitFactor: key.limitFactor },
       });
-      return { ...project, apiKey: made.token };
+      await this.#letSign(tx, projectId, made);
+      return { projectId, bucketId, apiKey: made.token };
     });
   }
 
-  async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId } | null> {
+  async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<Place | null> {
     const found = await findDefaultProject(tx, DEFAULT_SLUG);
     if (!found) return null;
     const bucketId = await this.#ensureBucket(tx, found.organizationId, bucket);
     await setProjectBucket(tx, found.id, bucketId);
-    return { projectId: found.id, bucketId };
+    return { projectId: found.id, bucketId, organizationId: found.organizationId };
   }
 
-  async #create(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId }> {
+  async #create(tx: Queryable, bucket: DefaultBucket): Promise<Place> {
     const { ids, clock } = this.#parts;
     const organizationId = ids.next('organization');
     const teamId = ids.next('team');
@@ -113,21 +132,41 @@ export class ProvisioningService {
       return auditEntry(SYSTEM, { ...event, action: `${type}.create` }, clock);
     });
     await recordAudit(tx, entries);
-    return { projectId, bucketId };
+    return { projectId, bucketId, organizationId };
   }
 
   async #ensureBucket(tx: Queryable, organizationId: OrganizationId, bucket: DefaultBucket): Promise<BucketId> {
     return await upsertBucket(tx, { id: this.#parts.ids.next('bucket'), organizationId, ...bucket });
   }
 
-  async #opens(key: string | null, projectId: ProjectId): Promise<boolean> {
-    if (key === null) return false;
+  /** So that an app that was written for UploadThing runs against a first start. */
+  async #letSign(tx: Queryable, projectId: ProjectId, { id, token }: { id: ApiKeyId; token: string }): Promise<void> {
+    if (!(await this.#parts.signingKeys?.allow(tx, id, token))) return;
+    const event = { resource: { type: 'api-key', id }, place: { projectId }, after: { signs: true } } as const;
+    await record(tx, this.#parts.clock, SYSTEM, { ...event, action: 'api-key.update' });
+  }
+
+  /** Whose key it is, if it opens the project. */
+  async #holder(key: string | null, projectId: ProjectId): Promise<ApiKeyActor | null> {
+    if (key === null) return null;
     try {
       const actor = await this.#parts.apiKeys.authenticate(key);
-      return actor.projectId === projectId;
+      return actor.projectId === projectId ? actor : null;
     } catch (error) {
-      if (isCarcosaError(error, 'unauthenticated')) return false;
+      if (isCarcosaError(error, 'unauthenticated')) return null;
       throw error;
     }
+  }
+
+  /** Gives a key that an older version left the limits that it would have today. */
+  async #lift(tx: Queryable, { id, projectId, limitFactor }: ApiKeyActor): Promise<void> {
+    if (limitFactor >= LOCAL_FACTOR) return;
+    const raised = await updateApiKey(tx, id, { limitFactor: LOCAL_FACTOR });
+    if (!raised) return;
+    await record(tx, this.#parts.clock, SYSTEM, {
+      ...{ action: 'api-key.update', resource: { type: 'api-key', id }, place: { projectId } },
+      ...{ before: { limitFactor }, after: { limitFactor: LOCAL_FACTOR } },
+    });
+    this.#parts.apiKeys.invalidate(raised.publicId);
   }
 }

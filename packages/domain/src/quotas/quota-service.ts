@@ -25,6 +25,7 @@ import {
   type ScopeQuotas,
   STORED_METRICS,
   setScopeQuotas,
+  warnOfQuotas,
 } from '@carcosa/database';
 import { CarcosaError, type Clock, isId, type ProjectId } from '@carcosa/kernel';
 import { type Access, authorizeOrganization } from '../access/access.ts';
@@ -187,7 +188,9 @@ export class QuotaService {
   async #keep(tx: Queryable, scope: QuotaScope): Promise<void> {
     const { effective } = await this.#find(tx, scope);
     const limited = QUOTA_METRICS.filter((metric) => effective[metric] !== undefined && effective[metric] !== null);
-    await keepCounters(tx, scope, limited, monthOf(this.#parts.clock.now()));
+    const month = monthOf(this.#parts.clock.now());
+    await keepCounters(tx, scope, limited, month);
+    await warnOfQuotas(tx, scope.id, month.period);
   }
 
   async #report(scope: QuotaScope): Promise<QuotaReport> {

@@ -2,6 +2,7 @@ import { MONTHLY_METRICS, QUOTA_METRICS, type QuotaMetric, Quotas as QuotasOf } 
 import {
   addReservations,
   addUsed,
+  type CounterKey,
   chargeEntry,
   findCounters,
   type Lease,
@@ -25,6 +26,8 @@ export interface QuotasParts {
   projects: { facts(id: ProjectId): QuotaFacts | Promise<QuotaFacts> };
   tenants: { facts(id: TenantId): Promise<{ quotas: Record<string, unknown> } | null> };
   clock: Clock;
+  /** Told what somebody was refused by, whose transaction is rolled back. */
+  onRefused?: (counter: CounterKey) => void;
 }
 
 interface QuotaFacts {
@@ -82,7 +85,7 @@ export class Quotas {
   async reserve(tx: Queryable, charges: readonly QuotaCharge[], releases: readonly UploadId[] = []): Promise<void> {
     if (releases.length > 0) await releaseReservations(tx, releases);
     if (charges.length === 0) return;
-    for (const counter of await addReservations(tx, charges)) assertWithin(counter, counter.limit);
+    for (const counter of await addReservations(tx, charges)) this.#assertWithin(counter, counter.limit);
   }
 
   /**
@@ -114,7 +117,7 @@ export class Quotas {
       const counters = await findCounters(tx, [...new Set(limits.map(({ scopeId }) => scopeId))], '');
       for (const { scopeId, metric, limit } of limits) {
         const counter = counters.find((each) => each.scopeId === scopeId && each.metric === metric);
-        if (counter) assertWithin(counter, limit);
+        if (counter) this.#assertWithin(counter, limit);
       }
     }
   }
@@ -160,6 +163,12 @@ export class Quotas {
     return tenant ? [...limits, ...limitsOf(tenantId, tenant.quotas)] : limits;
   }
 
+  #assertWithin({ scopeId, metric, period, used, reserved }: QuotaCounter, limit: number): void {
+    if (used + reserved <= limit) return;
+    this.#parts.onRefused?.({ scopeId, metric, period });
+    throw quotaExceeded({ scopeId, metric, limit, used: used + reserved });
+  }
+
   #periodOf(metric: QuotaMetric): string {
     return MONTHLY_METRICS.has(metric) ? monthOf(this.#parts.clock.now()).period : '';
   }
@@ -172,11 +181,6 @@ function limitsOf(scopeId: string, stored: Record<string, unknown>): Limit[] {
     const limit = data[metric];
     return limit === undefined || limit === null ? [] : [{ scopeId, metric, limit }];
   });
-}
-
-function assertWithin({ scopeId, metric, used, reserved }: QuotaCounter, limit: number): void {
-  if (used + reserved <= limit) return;
-  throw quotaExceeded({ scopeId, metric, limit, used: used + reserved });
 }
 
 /** @param facts `used` with what was asked for */

@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import { type MintedToken, type MintTokenBody, type Permission, TENANT_PERMISSIONS } from '@carcosa/contracts';
-import { findApiKeyById, type Queryable } from '@carcosa/database';
+import { type ApiKeyView, findApiKeyById, type Queryable } from '@carcosa/database';
 import {
   type ApiKeyId,
   CarcosaError,
@@ -15,6 +15,7 @@ import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { Actor, TenantTokenActor } from '../access/actor.ts';
 import { mayPlace, placeRefused } from '../access/grant.ts';
+import { AnnouncedCache } from '../announced-cache.ts';
 import { record } from '../audit/record.ts';
 import type { TenantService } from './service.ts';
 import type { TenantFactsCache } from './tenant-facts.ts';
@@ -37,10 +38,17 @@ const Claims = z.object({
 });
 type Claims = z.infer<typeof Claims>;
 
-/** Most tokens that are remembered as authentic, and most keys whose state is. */
+/** What a token gives. */
+interface TokenRights {
+  tenantId: TenantId;
+  permissions: readonly Permission[];
+  pathPrefix: string | undefined;
+}
+
+/** Most tokens that are remembered as authentic. */
 const CACHE_SIZE = 1000;
-/** Milliseconds for which a key counts as in force that is not announced to have ended. */
-const KEY_MS = 30_000;
+/** Most keys that are remembered, and for how many milliseconds a change may go unnoticed by a node that is cut off. */
+const KEYS = { size: 1000, lifetimeMs: 30_000 };
 
 export interface TenantTokensParts {
   db: Queryable;
@@ -55,17 +63,17 @@ export interface TenantTokensParts {
 
 /**
  * Short-lived tokens for browsers of one tenant: JSON Web Tokens (RFC 7519) signed with HMAC-SHA-256. They end when their time is
- * over, when the key that minted them ends, or when the tenant is removed.
+ * over, when the key that minted them ends, or when the tenant is removed; and they may at no time more than that key.
  */
 export class TenantTokens {
   readonly #parts: TenantTokensParts;
   readonly #key: Uint8Array;
   readonly #verified = new Map<string, Claims>();
-  readonly #keys = new Map<ApiKeyId, { publicId: string; inForce: boolean; until: number }>();
-  #changes = 0;
+  readonly #keys: AnnouncedCache<ApiKeyId, ApiKeyView>;
 
   constructor(parts: TenantTokensParts) {
     this.#parts = parts;
+    this.#keys = new AnnouncedCache({ clock: parts.clock, ...KEYS, load: (id) => findApiKeyById(parts.db, id) });
     this.#key = new Uint8Array(hkdfSync('sha256', parts.secret, 'carcosa', 'tenant-tokens', 32));
   }
 
@@ -107,22 +115,22 @@ export class TenantTokens {
     if (!isWhole || claims.exp * 1000 <= now || (key !== undefined && !isId('apiKey', key))) throw unauthenticated();
     const tenant = await this.#parts.tenantFacts.facts(sub);
     if (tenant?.projectId !== prj) throw unauthenticated();
-    if (key !== undefined && !(await this.#isInForce(key as ApiKeyId))) throw unauthenticated();
+    const claimed = { tenantId: sub as TenantId, permissions: per, pathPrefix: pre };
+    const left = key === undefined ? claimed : this.#heldAgainst(await this.#keys.get(key as ApiKeyId), claimed);
     return {
       type: 'tenant-token',
       id: jti,
       apiKeyId: (key ?? null) as ApiKeyId | null,
       projectId: prj as ProjectId,
-      tenantId: sub as TenantId,
-      permissions: new Set<Permission>(per),
-      pathPrefix: pre,
+      tenantId: claimed.tenantId,
+      permissions: new Set<Permission>(left.permissions),
+      pathPrefix: left.pathPrefix,
     };
   }
 
-  /** To be called with the public id of a key that was changed; without, when it is unknown which. */
-  keyChanged(publicId?: string): void {
-    this.#changes += 1;
-    for (const [id, key] of this.#keys) if (publicId === undefined || key.publicId === publicId) this.#keys.delete(id);
+  /** To be called with the id of a key that was changed; without, when it is unknown which. */
+  keyChanged(id?: string): void {
+    this.#keys.invalidate(id);
   }
 
   async #verify(token: string): Promise<Claims> {
@@ -146,24 +154,19 @@ export class TenantTokens {
     }
   }
 
-  async #isInForce(id: ApiKeyId): Promise<boolean> {
-    const now = this.#parts.clock.now();
-    const known = this.#keys.get(id);
-    if (known && known.until > now) return known.inForce;
-    const changes = this.#changes;
-    const row = await findApiKeyById(this.#parts.db, id);
-    const endsAt = row?.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
-    const inForce = row !== null && row.revokedAt === null && endsAt > now;
-    if (row && changes === this.#changes) {
-      this.#keys.set(id, {
-        publicId: row.publicId,
-        inForce,
-        until: Math.min(now + KEY_MS, inForce ? endsAt : Number.POSITIVE_INFINITY),
-      });
-      const [oldest] = this.#keys.keys();
-      if (this.#keys.size > CACHE_SIZE && oldest !== undefined) this.#keys.delete(oldest);
-    }
-    return inForce;
+  /** What is left of a token's rights where those of its key have become fewer. @throws CarcosaError `unauthenticated` */
+  #heldAgainst(key: ApiKeyView | null, claimed: TokenRights): TokenRights {
+    const endsAt = key?.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+    if (key === null || key.revokedAt !== null || endsAt <= this.#parts.clock.now()) throw unauthenticated();
+    const { tenantId = claimed.tenantId, pathPrefix: folder = '' } = key.restrictions;
+    if (tenantId !== claimed.tenantId) throw unauthenticated();
+    const isWhole = key.permissions.includes('admin');
+    const permissions = claimed.permissions.filter((each) => isWhole || key.permissions.includes(each));
+    const own = claimed.pathPrefix ?? '';
+    if (folder === '' || own === folder || own.startsWith(`${folder}/`)) return { ...claimed, permissions };
+    // The key was confined to a folder inside of the token's, or to one that has nothing to do with it.
+    if (own === '' || folder.startsWith(`${own}/`)) return { ...claimed, permissions, pathPrefix: folder };
+    throw unauthenticated();
   }
 
   /** @returns the folder that the token is confined to; "" for all of the tenant's files */

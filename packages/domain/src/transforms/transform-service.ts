@@ -24,6 +24,7 @@ import type { RateLimiter } from '../limits/rate-limiter.ts';
 import type { ProjectFacts } from '../projects/project-facts.ts';
 import type { Quotas } from '../quotas/quotas.ts';
 import type { ServedFile, ServingService } from '../serving/index.ts';
+import type { UsageMeter } from '../usage/usage-meter.ts';
 import { formatOf, resolveFormat, unreadableType } from './negotiate.ts';
 import { ReducedCopies } from './reduced-copies.ts';
 import type { RemotePictures } from './remote-pictures.ts';
@@ -49,6 +50,7 @@ export interface TransformServiceParts {
   readonly signer: TransformSigner;
   readonly limiter: RateLimiter;
   readonly quotas: Pick<Quotas, 'countTransform'>;
+  readonly usage: Pick<UsageMeter, 'countTransform'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -79,6 +81,8 @@ export interface TransformInput {
 export interface TransformedFile {
   /** Null for a picture from elsewhere. */
   readonly file: ServedFile | null;
+  /** Whose it is, for what counts usage: one object for as long as it is the same. */
+  readonly place: Place;
   /** All that was decided by: while each is remembered as it is here, the answer is the same. */
   readonly files: readonly { readonly version: number | null; readonly file: ServedFile }[];
   readonly facts: ProjectFacts;
@@ -101,6 +105,8 @@ export interface TransformedFile {
   load(): Promise<{ readonly body: VariantBody; readonly isHit: boolean }>;
 }
 
+type Place = Pick<ServedFile, 'projectId' | 'tenantId' | 'bucketId'>;
+
 interface Stranger {
   readonly actor: Actor | null;
   readonly client: string;
@@ -110,8 +116,10 @@ interface Stranger {
 
 /** What a result is made of. */
 interface Making {
+  readonly place: Place;
+  /** Who asked first. */
+  readonly actor: Actor | null;
   readonly projectId: ProjectId;
-  readonly tenantId: ServedFile['tenantId'];
   readonly objectId: string;
   readonly transform: ResolvedTransform;
   readonly overlays: readonly ServedFile[];
@@ -137,6 +145,8 @@ export class TransformService {
   readonly #underWay = new Map<string, Promise<VariantBody>>();
   /** Contents of which results were asked for, by the key of their file. */
   readonly #contents = new Map<string, ObjectId>();
+  /** Of projects, for pictures from elsewhere. */
+  readonly #places = new WeakMap<ProjectFacts, Place>();
   #purges = 0;
   readonly #hits = { memory: 0, disk: 0, shared: 0 };
   readonly #tally = { misses: 0, failed: 0 };
@@ -222,7 +232,7 @@ export class TransformService {
     const { transform, isNegotiated } = resolved(input, withFocalPoint(known.transform, file.focalPoint), original);
     const { client } = input;
     const making: Making = {
-      ...{ projectId: file.projectId, tenantId: file.tenantId, objectId: file.objectId, transform, overlays },
+      ...{ place: file, actor, projectId: file.projectId, objectId: file.objectId, transform, overlays },
       stranger: isVouched ? null : { actor, client, objectId: file.objectId, rateLimits: file.rateLimits },
       withSource: (work) => this.#withFile(file, work),
     };
@@ -230,7 +240,7 @@ export class TransformService {
     const name = nameOf(making);
     const isFixed = known.transform === input.transform && !usesFocalPoint(known.transform);
     return {
-      ...{ file, facts, isNegotiated, name: file.name, lastModified: file.lastModified.getTime() },
+      ...{ file, place: file, facts, isNegotiated, name: file.name, lastModified: file.lastModified.getTime() },
       files: [{ version, file }, ...overlays.map((overlay) => ({ version: null, file: overlay }))],
       isPublic: isForAll && [file, ...overlays].every(({ visibility }) => visibility === 'public'),
       expiresIn: opened.expiresIn ?? known.expiresIn,
@@ -247,16 +257,25 @@ export class TransformService {
     this.#contents.set(key, objectId);
   }
 
+  #placeOf(facts: ProjectFacts): Place {
+    const known = this.#places.get(facts);
+    if (known) return known;
+    const place: Place = { projectId: facts.id, tenantId: '', bucketId: facts.bucketId };
+    this.#places.set(facts, place);
+    return place;
+  }
+
   #openRemote(actor: Actor | null, input: TransformInput & { url: string }, known: Known): TransformedFile {
     const { facts, overlays, isVouched, isForAll } = known;
     const { url, client } = input;
     const hosts = facts.settings.transformHosts;
+    const place = this.#placeOf(facts);
     const { pathname } = this.#parts.remote.assertAllowed(url, hosts);
     const day = Math.floor(this.#parts.clock.now() / DAY_MS);
     // Nobody knows what it is before it has come: WebP, which all browsers read, can be of any picture.
     const { transform, isNegotiated } = resolved(input, withFocalPoint(known.transform, null), 'webp');
     const making: Making = {
-      ...{ projectId: facts.id, tenantId: '', objectId: `${url}\n${day}`, transform, overlays },
+      ...{ place, actor, projectId: facts.id, objectId: `${url}\n${day}`, transform, overlays },
       // All addresses of the project share what one client may have made of them.
       stranger: isVouched
         ? null
@@ -265,7 +284,14 @@ export class TransformService {
     };
     const name = nameOf(making);
     return {
-      ...{ file: null, facts, isNegotiated, name: pathname.split('/').at(-1) || 'picture', lastModified: day * DAY_MS },
+      ...{
+        file: null,
+        place,
+        facts,
+        isNegotiated,
+        name: pathname.split('/').at(-1) || 'picture',
+        lastModified: day * DAY_MS,
+      },
       files: overlays.map((file) => ({ version: null, file })),
       isPublic: isForAll && overlays.every(({ visibility }) => visibility === 'public'),
       expiresIn: known.expiresIn,
@@ -360,17 +386,19 @@ export class TransformService {
   }
 
   async #make(name: string, making: Making): Promise<VariantBody> {
-    const { cache, engine, quotas } = this.#parts;
-    const { projectId, tenantId, transform, overlays } = making;
-    await quotas.countTransform(projectId, tenantId);
+    const { cache, engine, quotas, usage, clock } = this.#parts;
+    const { place, actor, transform, overlays } = making;
+    await quotas.countTransform(place.projectId, place.tenantId);
     const target = await cache.place();
     const copyName = variantName(making, `${GENERATION}\nreduced`);
     const suits = ReducedCopies.suits(transform);
     const reduced = suits ? await this.#reduced.find(copyName) : undefined;
     const copy = reduced === undefined ? {} : { reduced };
+    const begun = clock.now();
     const result = await making.withSource((source) =>
       this.#withFiles(overlays, (paths) => engine.run({ source, target, transform, overlays: paths, ...copy })),
     );
+    usage.countTransform(place, actor, clock.now() - begun);
     const body = await cache.keep(target, name);
     if (suits && reduced === undefined) this.#reduced.noticed(copyName, result, (work) => making.withSource(work));
     return body;

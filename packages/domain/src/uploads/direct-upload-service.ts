@@ -32,6 +32,7 @@ import type { PartAddresses } from './part-addresses.ts';
 import { receive } from './upload-body.ts';
 import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
 import type { HeldLease, UploadLeases } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects } from './upload-project.ts';
 import type { UploadService } from './upload-service.ts';
 import { uploadView } from './upload-view.ts';
@@ -51,6 +52,7 @@ export interface DirectUploadServiceOptions {
   uploads: UploadService;
   leases: UploadLeases;
   completion: UploadCompletion;
+  progress: UploadProgress;
   addresses: PartAddresses;
   clock: Clock;
   random: Random;
@@ -90,7 +92,15 @@ export class DirectUploadService {
   async init(actor: Actor, input: InitUploadBody): Promise<InitUploadResult> {
     const { uploads, db } = this.#options;
     const plan = planDirect(input.size);
-    const upload = await uploads.create(actor, { ...input, door: 'direct' });
+    const { fingerprint, tus, ...rest } = input;
+    const doorState = fingerprint === undefined ? {} : { fingerprint };
+    // Bytes that pass us anyhow are hashed as they come by tus, and read once more after parts; a part alone cannot be continued.
+    const isTusBetter = async (bucketId: string): Promise<boolean> =>
+      plan.strategy === 'single' || !(await this.#options.stores.storeFor(bucketId as UploadRow['bucketId'])).presign;
+    const door = async (bucketId: string) => (tus && (await isTusBetter(bucketId)) ? 'tus' : 'direct');
+    const upload = await uploads.create(actor, { ...rest, doorState, door });
+    if (upload.door === 'tus')
+      return { uploadId: upload.id, strategy: 'tus', expiresAt: toIsoString(upload.expiresAt) };
     const store = await this.#storeOf(upload);
     const ref = await this.#begin(store, upload, plan);
     await saveStaged(db, upload.id, { ...ref });
@@ -148,6 +158,7 @@ export class DirectUploadService {
       }
       const etag = randomToken(random, 32);
       if (!(await finishPart(db, upload.id, partNumber, writer.name, etag))) throw new CarcosaError('upload_fenced');
+      await this.#tellReceived(upload, plan);
       return etag;
     } catch (error) {
       await dropPart(db, upload.id, partNumber, writer.name).catch(() => {});
@@ -155,6 +166,14 @@ export class DirectUploadService {
     } finally {
       writer.done();
     }
+  }
+
+  /** A progress that cannot be told is no reason to refuse the part. */
+  async #tellReceived({ id }: UploadRow, { size }: DirectPlan): Promise<void> {
+    const { db, progress } = this.#options;
+    const arrived = async (): Promise<number> =>
+      (await findParts(db, id)).parts.reduce((sum, part) => sum + part.size, 0);
+    await progress.receivedPart({ id, size }, arrived).catch(() => {});
   }
 
   /** A client that lost its connection sends the part again before we have seen the end of the first one: wait for that. */
@@ -173,9 +192,10 @@ export class DirectUploadService {
   async complete(actor: Actor, id: string, claimed: { partNumber: number; etag: string }[] | undefined): Promise<File> {
     const { uploads, leases, db } = this.#options;
     const upload = await uploads.find(actor, id);
+    // One by tus is so after its last byte: its client, which may write alone, learns here what became of it.
+    if (upload.status === 'completed') return this.#fileOf(upload);
     if (upload.door !== 'direct')
       throw new CarcosaError('conflict', { message: 'This upload ends with its last byte.' });
-    if (upload.status === 'completed') return this.#fileOf(upload);
     const isOpen = async () => (await findUpload(db, upload.id))?.status === 'open';
     const held = await leases.acquire(upload.id, { isOpen });
     if (!held) return this.#fileOf(await uploads.find(actor, id));
@@ -249,7 +269,7 @@ export class DirectUploadService {
       if (sha256 === null && hashDirectUploads) await hashLater(db, upload.objectId);
       return made;
     });
-    return completion.committed(held.upload.door, file);
+    return completion.filed(held.upload, file);
   }
 
   /** The provider's own word; else read back at once where the client wants it compared; else a job learns it later. */

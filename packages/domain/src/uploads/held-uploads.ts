@@ -17,11 +17,16 @@ import { UploadWriter } from './upload-writer.ts';
 
 type HeldUploadsOptions = Pick<
   UploadServiceOptions,
-  'db' | 'transaction' | 'quotas' | 'stores' | 'projects' | 'leases' | 'completion' | 'clock' | 'logger'
+  'db' | 'transaction' | 'quotas' | 'stores' | 'projects' | 'leases' | 'completion' | 'progress' | 'clock' | 'logger'
 >;
 
 /** What is wrong with the whole content: sending it again would not mend it. */
-const LOST_FOR_GOOD = ['checksum_mismatch', 'file_too_large', 'file_type_not_allowed'] as const;
+const LOST_FOR_GOOD = [
+  'checksum_mismatch',
+  'file_too_large',
+  'file_type_not_allowed',
+  'file_measures_not_allowed',
+] as const;
 
 /** What is done to an upload under its lease: write, complete, save what arrived before a failure, end. */
 export class HeldUploads {
@@ -33,9 +38,9 @@ export class HeldUploads {
 
   /** Writes a body to an upload whose lease is held, and files it with its last byte. Ends the lease. */
   async write(held: HeldLease, input: WriteBody): Promise<WriteResult> {
-    const { clock, db, stores, completion, projects } = this.#options;
+    const { clock, db, stores, completion, projects, progress } = this.#options;
     const { rules } = await projects.uploadProject(held.upload.projectId);
-    const writer = new UploadWriter({ held, clock, db, lifetimeMs: UPLOAD_LIFETIME_MS, rules });
+    const writer = new UploadWriter({ held, clock, db, lifetimeMs: UPLOAD_LIFETIME_MS, rules, progress });
     let staged: StagedObject | null = null;
     try {
       if (input.size !== undefined && input.offset === held.upload.offset) await this.#reserveLength(held, input.size);
@@ -65,6 +70,7 @@ export class HeldUploads {
       throw error;
     } finally {
       await staged?.close();
+      progress.paused(held.upload.id);
       this.#options.leases.drop(held);
     }
   }
@@ -164,6 +170,7 @@ export class HeldUploads {
         if (entry) await recordAudit(tx, [entry]);
       };
       await (entry ? transaction(end) : end(db));
+      this.#options.progress.ended(held.upload, status);
       await staged?.close();
       const store = await stores.storeFor(bucketId);
       await store.discard({ uploadId: id, key, ref: staged?.ref ?? held.upload.staged });

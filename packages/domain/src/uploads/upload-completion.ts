@@ -4,6 +4,8 @@ import {
   type UploadCompletion as Completion,
   completeUploads,
   findCompletedFile,
+  findTenant,
+  isUniqueViolation,
   type Queryable,
   type UploadRow,
 } from '@carcosa/database';
@@ -14,7 +16,7 @@ import {
   type IdGenerator,
   isCarcosaError,
   type Random,
-  type UploadId,
+  type TenantId,
 } from '@carcosa/kernel';
 import { SNIFF_BYTES, sniffContentType } from '@carcosa/media';
 import type { ObjectStore, StagedObject } from '@carcosa/storage/port';
@@ -24,7 +26,9 @@ import { factsOfCommitted } from './committed-content.ts';
 import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects } from './upload-project.ts';
+import { assertUploadRules } from './upload-rules.ts';
 import { UploadTally } from './upload-tally.ts';
 
 /** Most uploads that share a transaction. */
@@ -33,6 +37,7 @@ const MAX_GROUP = 64;
 export interface UploadCompletionOptions {
   db: Queryable;
   projects: UploadProjects;
+  progress: UploadProgress;
   clock: Clock;
   ids: IdGenerator;
   random: Random;
@@ -48,6 +53,8 @@ export interface ContentFacts {
   contentType: string;
   /** Hex; null where nobody has computed it yet. */
   sha256: string | null;
+  /** Hex; absent where no door asked for it. */
+  md5?: string | null;
 }
 
 /** With the place that no two of one group may share. */
@@ -85,6 +92,7 @@ export class UploadCompletion {
     const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
     const { rules } = await this.#options.projects.uploadProject(upload.projectId);
     assertAccepts(rules, { size, contentType });
+    await assertUploadRules(upload, { contentType, head: (bytes) => staged.head(bytes) });
     await staged.commit(upload.storageKey).catch((error: unknown) => {
       // What was staged is gone, or its place taken: another writer has taken it over, or it was collected.
       throw isCarcosaError(error, 'not_found') || isCarcosaError(error, 'conflict')
@@ -92,7 +100,7 @@ export class UploadCompletion {
         : error;
     });
     const collectAfter = staged.mayLeaveTraces ? { collectAfter: this.#options.clock.now() } : {};
-    return this.file(held, { size, contentType, sha256 }, collectAfter);
+    return this.file(held, { size, contentType, sha256, md5: held.md5 }, collectAfter);
   }
 
   /**
@@ -112,8 +120,26 @@ export class UploadCompletion {
   async file(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     held.assertTrusted();
-    const file = await this.#groups.submit(completion);
-    return this.committed(held.upload.door, file ?? (await this.#completedBefore(held.upload.id)));
+    const isAlone = held.upload.doorState.fileKey !== undefined;
+    const file = isAlone ? await this.#alone(completion) : await this.#groups.submit(completion);
+    return this.filed(held.upload, file ?? (await this.#completedBefore(held.upload)));
+  }
+
+  /** To be called when the file of a session is committed. */
+  filed({ id, door }: Pick<UploadRow, 'id' | 'door'>, file: File): File {
+    this.#options.progress.completed(id, file.size);
+    return this.committed(door, file);
+  }
+
+  /** A key that an app chose can be taken, which must not fail those who share a transaction. @throws CarcosaError `conflict` */
+  async #alone(completion: PreparedCompletion): Promise<File | undefined> {
+    const { db, publicUrl } = this.#options;
+    try {
+      return (await completeUploads(db, [completion], publicUrl)).get(completion.uploadId);
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error;
+      throw new CarcosaError('conflict', { message: 'There is another file with this key.', cause: error });
+    }
   }
 
   /** How many uploads shared each transaction that filed them. */
@@ -121,7 +147,7 @@ export class UploadCompletion {
     return this.#groups.sizes;
   }
 
-  /** As {@link file}, inside the caller's transaction; call {@link committed} with the file after it. */
+  /** As {@link file}, inside the caller's transaction; call {@link filed} with the file after it. */
   async fileWithin(
     db: Queryable,
     held: HeldLease,
@@ -130,7 +156,7 @@ export class UploadCompletion {
   ): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     const files = await completeUploads(db, [completion], this.#options.publicUrl);
-    return files.get(held.upload.id) ?? this.#completedBefore(held.upload.id);
+    return files.get(held.upload.id) ?? this.#completedBefore(held.upload);
   }
 
   /** To be called when a file is committed. */
@@ -157,12 +183,12 @@ export class UploadCompletion {
       uploadId: upload.id,
       lease,
       fileId: ids.next('file'),
-      fileKey: newFileKey(random),
+      fileKey: chosenKey(upload) ?? newFileKey(random),
       place: `${upload.projectId}/${upload.tenantId}/${upload.path}`,
       ...splitPath(upload.path),
       defaultVisibility,
       ...facts,
-      md5: null,
+      md5: facts.md5 ?? null,
       collectAfter: options.collectAfter ?? null,
       now: clock.now(),
       audit: auditEntry(actor, { action: 'file.create', place, after }, clock),
@@ -170,11 +196,22 @@ export class UploadCompletion {
   }
 
   /** An answer of the database may have been lost after it committed: then the file is there. */
-  async #completedBefore(id: UploadId): Promise<File> {
-    const file = await findCompletedFile(this.#options.db, id, this.#options.publicUrl);
-    if (!file) throw new CarcosaError('upload_fenced');
+  async #completedBefore({ id, tenantId }: UploadRow): Promise<File> {
+    const { db, publicUrl } = this.#options;
+    const file = await findCompletedFile(db, id, publicUrl);
+    if (!file) throw await whyNotFiled(db, tenantId);
     return file;
   }
+}
+
+function chosenKey({ doorState: { fileKey } }: UploadRow): string | undefined {
+  return typeof fileKey === 'string' ? fileKey : undefined;
+}
+
+/** Why an upload whose bytes are stored has become no file. */
+export async function whyNotFiled(db: Queryable, tenantId: TenantId | ''): Promise<CarcosaError> {
+  if (tenantId === '' || (await findTenant(db, tenantId))) return new CarcosaError('upload_fenced');
+  return new CarcosaError('not_found', { message: 'The tenant that this upload was for has been removed.' });
 }
 
 /** @throws CarcosaError `checksum_mismatch` unless the client declared none or this one */

@@ -31,6 +31,7 @@ import { HeldUploads } from './held-uploads.ts';
 import type { UploadCompletion } from './upload-completion.ts';
 import { type CreateUpload, draftUpload, type UploadDraft } from './upload-draft.ts';
 import { HeldLease, type UploadLeases } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects, UploadTenants } from './upload-project.ts';
 import { uploadView } from './upload-view.ts';
 import type { BodyChecksum } from './upload-writer.ts';
@@ -56,6 +57,7 @@ export interface UploadServiceOptions {
   leases: UploadLeases;
   completion: UploadCompletion;
   wholes: WholeUploads;
+  progress: UploadProgress;
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
@@ -72,6 +74,8 @@ export interface WriteBody {
   /** Tells a whole length that was deferred when the upload was created. */
   size?: number;
   checksum?: BodyChecksum;
+  /** Whether the door wants the MD5 of the content, if this body is all of it: it costs more than SHA-256. */
+  wantsMd5?: boolean;
   /** Throws for an upload that the door does not write to. */
   admits?(upload: UploadRow): void;
   /** Asked after the last byte for what a form says behind its file. */
@@ -213,15 +217,21 @@ export class UploadService {
 
   async list(
     actor: Actor,
-    input: { projectId?: string | undefined; limit: number; cursor?: string | undefined },
+    input: {
+      projectId?: string | undefined;
+      fingerprint?: string | undefined;
+      limit: number;
+      cursor?: string | undefined;
+    },
   ): Promise<Page<Upload>> {
     const grant = await this.#options.access.authorize(actor, 'files:write', projectOf(actor, input.projectId));
-    const { cursor } = input;
+    const { cursor, fingerprint } = input;
     if (cursor !== undefined && !isId('upload', cursor)) {
       throw new CarcosaError('invalid_request', { message: 'The cursor is not one that this list gave out.' });
     }
     const { tenantId, pathPrefix } = grant;
-    const page = { limit: input.limit + 1, tenantId, pathPrefix, ...(cursor ? { before: cursor as UploadId } : {}) };
+    const own = { tenantId, pathPrefix, ...(fingerprint === undefined ? {} : { fingerprint }) };
+    const page = { limit: input.limit + 1, ...own, ...(cursor ? { before: cursor as UploadId } : {}) };
     const rows = await listOpenUploads(this.#options.db, grant.projectId, page, this.#options.clock.now());
     const items = rows.slice(0, input.limit);
     const hasMore = rows.length > input.limit;

@@ -17,6 +17,7 @@ export function uploadView(row: UploadRow, parts?: StoredPart[]): Upload {
     ...(plan ? { strategy: plan.strategy } : {}),
     ...(plan?.strategy === 'multipart' ? { partSize: plan.partSize, partCount: plan.partCount } : {}),
     ...(parts ? { parts } : {}),
+    fingerprint: typeof row.doorState.fingerprint === 'string' ? row.doorState.fingerprint : null,
     fileId: row.fileId,
     createdAt: toIsoString(row.createdAt),
     expiresAt: toIsoString(row.expiresAt),

@@ -5,6 +5,7 @@ import type { StagedObject } from '@carcosa/storage/port';
 import { assertSize, type FileRules } from './file-rules.ts';
 import { receive } from './upload-body.ts';
 import type { HeldLease } from './upload-leases.ts';
+import type { UploadProgress } from './upload-progress.ts';
 import type { WriteBody } from './upload-service.ts';
 
 /** What arrived is synced and its offset saved after so many bytes, so that a crash costs no more. */
@@ -22,6 +23,7 @@ export interface UploadWriterOptions {
   db: Queryable;
   lifetimeMs: number;
   rules: FileRules;
+  progress: UploadProgress;
 }
 
 /** Writes one body to one held upload and keeps its row true: the saved offset is never ahead of stable storage. */
@@ -64,8 +66,9 @@ export class UploadWriter {
 
   /** @returns the row with its new offset: bytes that are appended, not yet synced */
   async write(staged: StagedObject, input: WriteBody): Promise<UploadRow> {
-    const { held, rules } = this.#options;
+    const { held, rules, progress } = this.#options;
     const hash = input.checksum ? createHash(input.checksum.algorithm) : null;
+    const md5 = input.wantsMd5 && input.offset === 0 ? createHash('md5') : null;
     const limit = (this.#row.size ?? rules.maxFileSize ?? Number.MAX_SAFE_INTEGER) - this.#row.offset;
     try {
       const received = await receive(input.body, {
@@ -73,10 +76,12 @@ export class UploadWriter {
         signal: held.signal,
         append: (chunk, owned) => {
           hash?.update(chunk);
+          md5?.update(chunk);
           return staged.append(chunk, owned);
         },
         onProgress: () => {
           held.touch();
+          progress.received(this.#row, staged.length);
           // What may have to be taken back must not be saved.
           if (!hash) this.#maybeCheckpoint(staged);
         },
@@ -92,6 +97,7 @@ export class UploadWriter {
     }
     held.assertTrusted();
     this.#row = { ...this.#row, offset: staged.length };
+    if (this.isWhole) held.md5 = md5?.digest('hex') ?? null;
     return this.#row;
   }
 

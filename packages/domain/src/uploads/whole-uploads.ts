@@ -27,7 +27,7 @@ import { newFileKey } from '../files/file-key.ts';
 import { assertAccepts } from './file-rules.ts';
 import { GroupCommit } from './group-commit.ts';
 import { receive } from './upload-body.ts';
-import { assertChecksum, type UploadCompletion } from './upload-completion.ts';
+import { assertChecksum, type UploadCompletion, whyNotFiled } from './upload-completion.ts';
 import type { UploadProjects } from './upload-project.ts';
 import type { WriteBody } from './upload-service.ts';
 
@@ -122,7 +122,8 @@ export class WholeUploads {
       return await this.#file(actor, upload, { size, sha256, contentType });
     } catch (error) {
       // What the database has said nothing clear of may be a file: then the collector decides.
-      if (!maybeFiled || isCarcosaError(error, 'upload_fenced')) await this.#forget(store, upload);
+      const isClear = isCarcosaError(error, 'upload_fenced') || isCarcosaError(error, 'not_found');
+      if (!maybeFiled || isClear) await this.#forget(store, upload);
       throw error;
     }
   }
@@ -155,7 +156,7 @@ export class WholeUploads {
     if (file) return completion.committed(door, file);
     // An answer of the database may have been lost after it committed: then the file is there.
     const before = await findFileOfObject(db, upload.objectId, publicUrl);
-    if (!before) throw new CarcosaError('upload_fenced');
+    if (!before) throw await whyNotFiled(db, tenantId);
     return completion.committed(door, before);
   }
 

@@ -77,6 +77,16 @@ export const LINK_PAGES = {
       done: 'Your new password is set. You can log in with it now.',
     },
   },
+  'change-email': {
+    title: 'Confirm your new e-mail address',
+    text: 'One click, and your account has this address.',
+    form: {
+      to: '/auth/confirm-email',
+      fields: '',
+      button: 'Confirm',
+      done: 'Your account has this e-mail address from now on.',
+    },
+  },
   error: { title: 'That log-in did not work', text: 'Nothing was changed. Go back and try again.' },
 } as const satisfies Record<string, LinkPage>;
 

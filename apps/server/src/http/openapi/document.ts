@@ -182,7 +182,7 @@ function propertiesOf(schema: unknown): { properties: Record<string, Json>; requ
 }
 
 /** What a client sends (`input`) may differ from what it gets (`output`): defaults, numbers in a query. */
-function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+export function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,

@@ -6,6 +6,7 @@ import {
   type LimitDecision,
   type Limited,
   type RateLimiter,
+  type UsageMeter,
 } from '@carcosa/domain';
 import { CarcosaError, type Clock } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
@@ -15,6 +16,8 @@ export interface RateLimitParts {
   limiter: RateLimiter;
   blocks: AddressBlocks;
   clock: Clock;
+  /** Absent: calls are not counted. */
+  usage?: Pick<UsageMeter, 'countCall'> | undefined;
 }
 
 /**
@@ -67,7 +70,7 @@ export function tierOf({ config, method }: Pick<RouteOptions, 'config' | 'method
   return permissions.includes('files:write') ? 'write' : 'standard';
 }
 
-function limitBy({ limiter, blocks }: RateLimitParts, tier: LimitTier): onRequestHookHandler {
+function limitBy({ limiter, blocks, usage }: RateLimitParts, tier: LimitTier): onRequestHookHandler {
   return (request, reply, done) => {
     // The HEAD that the framework makes of a GET has the hooks of both.
     if (request.rateLimit !== undefined) return done();
@@ -75,7 +78,10 @@ function limitBy({ limiter, blocks }: RateLimitParts, tier: LimitTier): onReques
     const settle = (limited: Limited): void => {
       noteLimit(request, reply, limited);
       const isRefused = limited?.allowed === false;
-      if (actor && !isRefused && blocks.hasAny) blocks.admitted(clientOf(request.ip));
+      if (actor && !isRefused) {
+        if (blocks.hasAny) blocks.admitted(clientOf(request.ip));
+        usage?.countCall(actor);
+      }
       done(isRefused ? rateLimited(limited, tier) : undefined);
     };
     const found = actor ? limiter.takeActor(actor, tier) : limiter.takeAddress(clientOf(request.ip), tier);
@@ -108,6 +114,16 @@ export function countStranger(
 export function countDownload(request: FastifyRequest, reply: FastifyReply, limited: Limited): void {
   noteLimit(request, reply, limited);
   if (limited?.allowed === false) throw rateLimited(limited, 'public-download');
+}
+
+/** Counts an upload by a signed address, for the key that signed it. @throws CarcosaError (or rejects with it) `rate_limited` */
+export async function countUpload(
+  { limiter }: Pick<RateLimitParts, 'limiter'>,
+  { request, reply, actor }: { request: FastifyRequest; reply: FastifyReply; actor: Actor },
+): Promise<void> {
+  const limited = await limiter.takeActor(actor, 'write');
+  noteLimit(request, reply, limited);
+  if (limited?.allowed === false) throw rateLimited(limited, 'write');
 }
 
 /** Counts a picture that is asked for by its address. @throws CarcosaError (or rejects with it) `rate_limited` */

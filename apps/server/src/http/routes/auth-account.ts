@@ -1,7 +1,10 @@
 import {
+  ChangeEmailBody,
   ChangePasswordBody,
+  ConfirmEmailBody,
   EmailBody,
   LoggedIn,
+  PasswordBody,
   PendingLink,
   page,
   ResetPasswordBody,
@@ -25,7 +28,8 @@ const SENT = 'If there is an account that this concerns, a mail is on its way.';
 const Sent = z.object({ message: z.string() });
 
 /** What people do with their own account: profile, password, e-mail address, sessions. */
-export const authAccountRoutes: Routes = (app, { accounts, sessions, linkMail, clock, publicUrl }) => {
+export const authAccountRoutes: Routes = (app, parts) => {
+  const { accounts, emailChanges, accountRemoval, sessions, linkMail, clock, publicUrl } = parts;
   const browser = new BrowserSession(publicUrl);
 
   app.patch(
@@ -123,6 +127,65 @@ export const authAccountRoutes: Routes = (app, { accounts, sessions, linkMail, c
     },
     async (request, reply) => {
       await accounts.verifyEmail(visitorOf(request), request.body.token);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    '/api/v1/auth/change-email',
+    {
+      config: login,
+      schema: {
+        tags,
+        summary: 'Ask for a link that gives your account another e-mail address',
+        description:
+          'The link goes to the new address. The answer is the same whether somebody else has that address or not. Accounts with a password send it along.',
+        body: ChangeEmailBody,
+        response: { 202: success(Sent) },
+      },
+    },
+    async (request, reply) => {
+      await emailChanges.request(request.actor, request.body);
+      return reply
+        .code(202)
+        .send(answer(clock, { message: 'If the address can be used, a mail is on its way there.' }));
+    },
+  );
+
+  app.post(
+    '/api/v1/auth/confirm-email',
+    {
+      config: open,
+      schema: {
+        tags,
+        summary: 'Give an account the e-mail address that a link was sent to',
+        description: 'The token serves once, within an hour. The former address is told.',
+        body: ConfirmEmailBody,
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      await emailChanges.confirm(visitorOf(request), request.body.token);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    '/api/v1/auth/delete-account',
+    {
+      config: login,
+      schema: {
+        tags,
+        summary: 'Remove your account',
+        description:
+          'Ends its sessions, ways to log in and memberships; what it did stays in the audit log. Refused while an organization would be left without an owner. Accounts with a password send it along.',
+        body: PasswordBody,
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      await accountRemoval.removeOwn(request.actor, request.body?.password);
+      browser.clear(reply);
       return reply.code(204).send(null);
     },
   );

@@ -53,7 +53,7 @@ type Parse = (request: FastifyRequest) => { transform: ImageTransform; address: 
 
 /** Pictures from their addresses. */
 export const transformRoutes: Routes = (app, carcosa) => {
-  const config = { public: true, knowsActor: true, limit: false } as const;
+  const config = { public: true, knowsActor: true, limit: false, work: 'transform' } as const;
   const description =
     'Public files are open to everyone; private ones need `expires` and `signature` of their signed address, or a key or token with files:read or transforms:execute.';
   const serve = servePictures(carcosa);
@@ -144,6 +144,7 @@ function answerHot(carcosa: Carcosa, { request, reply }: Exchange, hot: HotAnswe
   if (isKnown || request.raw.method === 'HEAD') reply.raw.end();
   else {
     carcosa.transforms.countHit();
+    carcosa.usage.countDownload(hot.found.place, request.actor as Actor | null, hot.bytes.length);
     reply.raw.end(hot.bytes);
   }
 }
@@ -179,7 +180,10 @@ async function answer(
   const limits = file ? egressLimits(file) : [];
   if (limits.length > 0 && !isHead) carcosa.egress.admit(limits);
   const { body, isHit } = await found.load();
-  if (limits.length > 0 && !isHead) carcosa.egress.count(limits, body.size);
+  if (!isHead) {
+    if (limits.length > 0) carcosa.egress.count(limits, body.size);
+    carcosa.usage.countDownload(found.place, actor, body.size);
+  }
   const description = descriptionOf(found, body);
   const isAlike = found.isPublic && found.expiresIn === null && s === undefined && signature === undefined;
   if (hot && isAlike && limits.length === 0 && 'bytes' in body) {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import {
+  type Actor,
   cacheControl,
   type EgressLimit,
   type EgressMeter,
@@ -7,8 +8,10 @@ import {
   evaluatePreconditions,
   type OpenedFile,
   rangeStillApplies,
+  refersToNeighbours,
   requestedRanges,
   type StoreRegistry,
+  type UsageMeter,
   wouldRunOnOurOrigin,
 } from '@carcosa/domain';
 import { type BucketId, CarcosaError, type Clock, type Random, randomToken } from '@carcosa/kernel';
@@ -32,6 +35,7 @@ export interface FileServerParts {
   sendfile: Sendfile;
   egress: EgressMeter;
   downloads: DownloadTally;
+  usage: Pick<UsageMeter, 'countDownload'>;
 }
 
 /** A request for a file that may be served. */
@@ -45,11 +49,15 @@ export interface FileRequest {
   readonly download: string | null;
   /** Whether shared caches may keep a public file: not where a key was needed to ask for it. */
   readonly shared: boolean;
+  /** Who asked with a key; null: nobody that we know. */
+  readonly actor: Actor | null;
 }
 
 /** Seconds for which the provider's address is good that a client is redirected to. */
 const REDIRECT_LIFETIME = 3600;
 const BOUNDARY_LENGTH = 24;
+/** Bytes of an answer that is counted when it begins; of a larger one, what really went out is counted when it has ended. */
+const COUNTED_AT_ONCE = 256 * 1024;
 
 /**
  * Answers GET and HEAD for files by RFC 9110: conditions, ranges, and the bytes by the shortest way that the bucket allows. What
@@ -84,7 +92,7 @@ export class FileServer {
   #answer(asked: FileRequest, store: ObjectStore): void | Promise<void> {
     const { request, reply, opened } = asked;
     const { file } = opened;
-    const { downloads } = this.#parts;
+    const { downloads, usage } = this.#parts;
     const head = headOf(file);
     if (head.isScript) assertNotForOurOrigin(request, file.contentType);
     const isHead = request.raw.method === 'HEAD';
@@ -92,13 +100,17 @@ export class FileServer {
     if (limits.length > 0 && !isHead) this.#parts.egress.admit(limits);
     if (store.files && this.#handsOver(asked, head, store.files)) {
       // What others send for us counts whole.
-      if (!isHead) this.#parts.egress.count(limits, file.size);
+      if (!isHead) {
+        this.#parts.egress.count(limits, file.size);
+        usage.countDownload(file, asked.actor, file.size);
+      }
       downloads.count(isHead ? 'head' : 'handed-over', isHead ? 0 : file.size);
       return undefined;
     }
-    if (file.delivery === 'redirect' && store.presign && !isHead) {
+    if (file.delivery === 'redirect' && store.presign && !isHead && !refersToNeighbours(file.contentType)) {
       this.#parts.egress.count(limits, file.size);
       downloads.count('redirect', file.size);
+      usage.countDownload(file, asked.actor, file.size);
       return redirect(asked, head, store.presign);
     }
     const condition = evaluatePreconditions(request.raw.headers, head.validators);
@@ -115,7 +127,8 @@ export class FileServer {
       return undefined;
     }
     downloads.count(plan.status === 206 ? 'range' : 'whole', plan.length);
-    if (limits.length > 0) this.#meter(reply.raw, limits, plan.length);
+    if (limits.length > 0 || plan.length > COUNTED_AT_ONCE) this.#meter(asked, limits, plan.length);
+    else usage.countDownload(file, asked.actor, plan.length);
     const sending = this.#send(asked, store, { pieces: plan.pieces, writeHead: () => writeHead(asked, head, plan) });
     return sending?.then(() => {
       // Whoever went away before the first byte has no answer to wait for.
@@ -124,11 +137,14 @@ export class FileServer {
   }
 
   /** Counts what really went out of an answer, when it has ended: at most its body. */
-  #meter(response: ServerResponse, limits: readonly EgressLimit[], length: number): void {
+  #meter({ reply, opened, actor }: FileRequest, limits: readonly EgressLimit[], length: number): void {
+    const response: ServerResponse = reply.raw;
     const { socket } = response;
     const before = socket?.bytesWritten ?? 0;
     response.once('close', () => {
-      this.#parts.egress.count(limits, Math.min(length, (socket?.bytesWritten ?? 0) - before));
+      const sent = Math.min(length, (socket?.bytesWritten ?? 0) - before);
+      this.#parts.egress.count(limits, sent);
+      if (sent > 0) this.#parts.usage.countDownload(opened.file, actor, sent);
     });
   }
 

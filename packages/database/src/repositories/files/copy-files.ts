@@ -2,6 +2,8 @@ import type { File } from '@carcosa/contracts';
 import type { FileId, ProjectId } from '@carcosa/kernel';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
+import { tenantStays } from '../uploads/file-ended.ts';
+import { ledgerEntry } from '../usage/usage-ledger.ts';
 
 /** One file to be made of another's present content. */
 export interface FileCopy {
@@ -53,7 +55,7 @@ with input as (
   select * from jsonb_to_recordset($3::jsonb) as n(position int, id text, path text, folder text, name text, "newId" text, "newKey" text)
 ), source as (
   select n.position, n.path as new_path, n.folder as new_folder, n.name as new_name, n."newId" as new_id, n."newKey" as new_key, f.*
-  from input n join files f on f.id = n.id and f.project_id = $2 and f.deleted_at is null
+  from input n join files f on f.id = n.id and f.project_id = $2 and f.deleted_at is null and ${tenantStays('f.tenant_id')}
 ), held as (
   -- Waits for a purge that holds the object: when that has removed it, it is missing here and nothing is copied. The other way
   -- round the purge waits for us, and finds the new reference.
@@ -70,6 +72,8 @@ with input as (
 ), versioned as (
   insert into file_versions (file_id, version, object_id, created_by, created_at)
   select id, version, object_id, $4, created_at from changed
+), metered as (
+  ${ledgerEntry({ from: '(select f.*, f.uploaded_by as created_by, f.created_at as at from changed f)', sign: 1, isUpload: false })}
 )
 select s.new_id as id, case when f.id is not null then ${fileJson('f', '$1')} end as file
 from source s join held on held.id = s.object_id left join changed f on f.id = s.new_id`;

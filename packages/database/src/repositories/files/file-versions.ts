@@ -2,6 +2,7 @@ import type { File, FileVersion } from '@carcosa/contracts';
 import type { FileId, ProjectId } from '@carcosa/kernel';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
+import { ledgerEntry } from '../usage/usage-ledger.ts';
 import { notifyKeys } from './notify-files.ts';
 
 export interface VersionListing {
@@ -75,6 +76,8 @@ with chosen as (
 ), versioned as (
   insert into file_versions (file_id, version, object_id, created_by, created_at)
   select id, version, object_id, $5, updated_at from changed
+), metered as (
+  ${ledgerEntry({ from: '(select f.*, $5::text as created_by, f.updated_at as at from changed f)', sign: 1, isUpload: false })}
 ), told as (${notifyKeys('changed')})
 select ${fileJson('f', '$1')} as file from changed f join told on true
 union all

@@ -2,6 +2,7 @@ import type { File } from '@carcosa/contracts';
 import type { FileId, ObjectId, ProjectId } from '@carcosa/kernel';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
+import { ledgerEntry } from '../usage/usage-ledger.ts';
 import { notifyKeys } from './notify-files.ts';
 
 export interface PurgeOptions {
@@ -37,7 +38,7 @@ export async function purgeFiles(
 
 /** Removes files whose rows the transaction has locked. */
 export async function removeFiles(db: Queryable, ids: readonly FileId[], now: number): Promise<void> {
-  const { rows } = await db.query<{ objectIds: ObjectId[] | null }>(REMOVE, [ids]);
+  const { rows } = await db.query<{ objectIds: ObjectId[] | null }>(REMOVE, [ids, now]);
   const objectIds = rows[0]?.objectIds ?? [];
   // Nobody can begin to refer to an object from here on (a foreign key needs a lock that this one excludes), and whoever did so
   // before has committed, so that the next statement sees it.
@@ -62,7 +63,14 @@ with counted as (
   update quota_counters c set used = c.used - case c.metric when 'files' then n.files else n.bytes end
   from counted n, held where c.scope_id = n.scope_id and c.metric in ('files', 'bytes')
 ), unversioned as (
-  delete from file_versions where file_id = any($1) returning object_id
+  delete from file_versions where file_id = any($1) returning file_id, object_id, created_by
+), metered as (
+  ${ledgerEntry({
+    from: `(select f.project_id, f.tenant_id, o.bucket_id, v.created_by, o.size, to_timestamp($2::float8 / 1000) as at
+      from unversioned v join files f on f.id = v.file_id join objects o on o.id = v.object_id)`,
+    sign: -1,
+    isUpload: false,
+  })}
 ), changed as (
   delete from files where id = any($1) returning key, object_id
 ), told as (${notifyKeys('changed')})

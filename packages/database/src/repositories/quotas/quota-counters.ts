@@ -111,3 +111,22 @@ export async function addUsed(
   );
   return rows;
 }
+
+/**
+ * Tells by events which of 80, 90 and 100 percent are used of a limit, those that were not told in this month (migration 0011 does so
+ * by itself whenever a counter grows).
+ * @param isRefused somebody was: from 90 percent on it counts as used up
+ */
+export async function warnOfQuota(
+  db: Queryable,
+  { scopeId, metric, period }: CounterKey,
+  { isRefused }: { isRefused: boolean },
+): Promise<void> {
+  await db.query('select quota_warn($1, $2, $3, $4)', [scopeId, metric, period, isRefused ? 100 : 0]);
+}
+
+/** The same for all limits of an organization, project or tenant, when they were changed. */
+export async function warnOfQuotas(tx: Queryable, scopeId: string, period: string): Promise<void> {
+  const counters = await findCounters(tx, [scopeId], period);
+  for (const counter of counters) await warnOfQuota(tx, counter, { isRefused: false });
+}

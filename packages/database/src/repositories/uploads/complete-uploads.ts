@@ -3,7 +3,7 @@ import type { FileId, UploadId } from '@carcosa/kernel';
 import type { NewAuditEntry } from '../audit/record-audit.ts';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
-import { fileEnded } from './file-ended.ts';
+import { fileEnded, tenantStays } from './file-ended.ts';
 import type { Lease } from './uploads-repository.ts';
 
 /** An upload whose bytes are committed in the bucket, and what was learned of them. */
@@ -32,7 +32,7 @@ export interface UploadCompletion {
 /**
  * Makes files of uploads, all of them or none: object, file (or a new version of the one at that path), version and the end
  * of the upload. Only an upload that is open and leased under the given fence counts, so that repeating, or a former holder
- * that wakes up, changes nothing. No two completions of one call may have the same path.
+ * that wakes up, changes nothing; nor does one whose tenant was removed. No two completions of one call may have the same path.
  * @returns the file of each upload that counted
  */
 export async function completeUploads(
@@ -60,8 +60,9 @@ with input as (
     lease_owner = null, lease_until = null, collect_after = to_timestamp(n."collectAfter" / 1000)
   from input n
   where u.id = n."uploadId" and u.status = 'open' and u.lease_owner = n.owner and u.lease_fence = n.fence
+    and ${tenantStays('u.tenant_id')}
   returning u.id, u.project_id, u.tenant_id, u.bucket_id, u.path, u.visibility, u.metadata, u.declared_content_type,
-    u.created_by, u.object_id, u.storage_key, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
+    u.created_by, u.object_id, u.storage_key, u.door_state, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
     decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now, n.audit
 ), ${fileEnded('$2')}`;
 

@@ -1,5 +1,15 @@
 import { EVENT_CONTEXT, queueEvents, WOKEN } from '../events/event-queue.ts';
 import { fileJson } from '../file-json.ts';
+import { noteArrivals } from '../media/arrivals.ts';
+import { ledgerEntry } from '../usage/usage-ledger.ts';
+
+/**
+ * Whether the tenant that a new file would belong to is there, and stays until the transaction ends: its removal waits, and then finds the
+ * file. "" is no tenant.
+ * @param column of SQL, with its table
+ */
+export const tenantStays = (column: string): string =>
+  `(${column} = '' or exists (select from tenants living where living.id = ${column} for key share))`;
 
 /**
  * The end of a statement that makes files of uploads: object, file (or a new version of the one at that path), version, audit entry
@@ -27,6 +37,8 @@ export function fileEnded(publicUrl: string): string {
 ), versioned as (
   insert into file_versions (file_id, version, object_id, created_by, created_at)
   select f.id, f.version, f.object_id, e.created_by, f.updated_at from filed f join ended e on e.object_id = f.object_id
+), metered as (
+  ${ledgerEntry({ from: '(select e.*, e.now as at from ended e)', sign: 1, isUpload: true })}
 ), audited as (
   insert into audit_entries (at, organization_id, project_id, tenant_id, actor_type, actor_id, ip_address, user_agent, request_id, action,
     resource_type, resource_id, before, after, result)
@@ -43,7 +55,7 @@ export function fileEnded(publicUrl: string): string {
     e.now
   from filed f join ended e on e.object_id = f.object_id join projects p on p.id = f.project_id
   returning position
-), ${queueEvents('happened')}, told as (
+), ${queueEvents('happened')}, ${noteArrivals()}, told as (
   select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
 )
 select e.id as "uploadId", ${fileJson('f', publicUrl)} as file, ${WOKEN}

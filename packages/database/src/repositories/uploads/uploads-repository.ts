@@ -180,14 +180,15 @@ export async function endUpload(
 export async function listOpenUploads(
   db: Queryable,
   projectId: ProjectId,
-  page: { limit: number; before?: UploadId; tenantId: string | null; pathPrefix: string },
+  page: { limit: number; before?: UploadId; tenantId: string | null; pathPrefix: string; fingerprint?: string },
   now: number,
 ): Promise<UploadRow[]> {
   const { rows } = await db.query<UploadRow>(
     `select ${UPLOAD_COLUMNS} from uploads u where u.project_id = $1 and u.status = 'open'
        and u.expires_at > to_timestamp($4::float8 / 1000) and ($3::text is null or u.id < $3)
-       and ($5::text is null or u.tenant_id = $5) and ($6 = '' or starts_with(u.path, $6 || '/')) order by u.id desc limit $2`,
-    [projectId, page.limit, page.before ?? null, now, page.tenantId, page.pathPrefix],
+       and ($5::text is null or u.tenant_id = $5) and ($6 = '' or starts_with(u.path, $6 || '/'))
+       and ($7::text is null or u.door_state->>'fingerprint' = $7) order by u.id desc limit $2`,
+    [projectId, page.limit, page.before ?? null, now, page.tenantId, page.pathPrefix, page.fingerprint ?? null],
   );
   return rows;
 }

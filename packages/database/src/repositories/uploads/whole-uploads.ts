@@ -3,7 +3,7 @@ import type { BucketId, FileId, ObjectId, UploadId } from '@carcosa/kernel';
 import type { NewAuditEntry } from '../audit/record-audit.ts';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
-import { fileEnded } from './file-ended.ts';
+import { fileEnded, tenantStays } from './file-ended.ts';
 import type { NewUpload } from './uploads-repository.ts';
 
 /**
@@ -69,7 +69,7 @@ export interface WholeSteps {
 /**
  * Writes down what is about to be stored, and makes files of what is stored, all of it or nothing: object, file (or a new version) and
  * version; and for doors that can be asked about an upload afterwards, its completed row. Only a stored upload whose
- * {@link PendingObject} no collector has claimed counts, so that repeating changes nothing.
+ * {@link PendingObject} no collector has claimed, and whose tenant is there still, counts, so that repeating changes nothing.
  * @returns the file of each stored upload that counted
  */
 export async function advanceWholeUploads(
@@ -102,11 +102,12 @@ with input as (
 ), announced as (
   ${announce('$3')}
 ), kept as (
-  delete from object_deletions where id = any(array(select "objectId" from input)) and attempts = -1 returning id
+  delete from object_deletions where attempts = -1
+    and id = any(array(select "objectId" from input where ${tenantStays('input."tenantId"')})) returning id
 ), ended as (
   select n.id, n."projectId" as project_id, n."tenantId" as tenant_id, n."bucketId" as bucket_id, n.path, n.visibility, n.metadata,
     n."declaredContentType" as declared_content_type, n."createdBy" as created_by, n."objectId" as object_id,
-    n."storageKey" as storage_key, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
+    n."storageKey" as storage_key, n."doorState" as door_state, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
     decode(n.sha256, 'hex') as sha256, null::bytea as md5, to_timestamp(n.now / 1000) as now, n.audit
   from input n join kept on kept.id = n."objectId"
 ), recorded as (

@@ -1,0 +1,10 @@
+export * from './read-usage.ts';
+export {
+  type CountedUsage,
+  dropOldFlushes,
+  flushUsage,
+  foldUsage,
+  removeUsageBefore,
+  type UsageFlush,
+} from './usage-ledger.ts';
+export * from './usage-prices.ts';
