@@ -50,6 +50,6 @@ export function composeWebhooks({ networks, webhookTimeoutMs, ...parts }: Webhoo
 
 function refused(host: string): CarcosaError {
   return new CarcosaError('invalid_request', {
-    message: `The webhook's address (${host}) leads into a private network. Whoever runs this server can allow it by CARCOSA_WEBHOOK_ALLOW_PRIVATE.`,
+    message: `The address (${host}) leads into a private network. Whoever runs this server can allow it by CARCOSA_WEBHOOK_ALLOW_PRIVATE.`,
   });
 }

@@ -14,6 +14,11 @@ export const EVENTS = {
   'file.restored': 'A file came out of the trash.',
   'file.version_restored': 'A former version of a file became its newest one.',
   'file.purged': 'A file was removed for good.',
+  'file.analyzed': 'What the bytes of a file say became known; `facts` has it.',
+  'transform.started': 'A transform job has begun.',
+  'transform.completed': 'A transform job is done; `results` has what it made.',
+  'transform.failed': 'A transform job failed; `error` says why.',
+  'transform.cancelled': 'A transform job was called off.',
   'upload.aborted': 'An upload was given up by its client.',
   'key.created': 'An API key was made.',
   'key.updated': 'An API key was changed.',
@@ -64,6 +69,7 @@ export const EVENTS = {
   'webhook.deleted': 'A webhook was removed.',
   'webhook.secret_rotated': 'A webhook got a new secret.',
   'webhook.disabled': 'A webhook was switched off because its receiver failed for too long, or said that it is gone.',
+  'callback.failed': 'An app was told of an upload, did not take it however often, and is told no more by itself.',
   'webhook.test': 'Somebody pressed the test button of a webhook. Goes to that webhook alone.',
 } as const satisfies Record<string, string>;
 
@@ -83,6 +89,11 @@ export const EVENT_OF_ACTION: Readonly<Partial<Record<AuditAction, EventType>>> 
   'file.restore': 'file.restored',
   'file.restore-version': 'file.version_restored',
   'file.purge': 'file.purged',
+  'file.analyze': 'file.analyzed',
+  'transform.start': 'transform.started',
+  'transform.complete': 'transform.completed',
+  'transform.fail': 'transform.failed',
+  'transform.cancel': 'transform.cancelled',
   'upload.abort': 'upload.aborted',
   'api-key.create': 'key.created',
   'api-key.update': 'key.updated',
@@ -135,12 +146,14 @@ export const EVENT_OF_ACTION: Readonly<Partial<Record<AuditAction, EventType>>> 
   'webhook.delete': 'webhook.deleted',
   'webhook.rotate-secret': 'webhook.secret_rotated',
   'webhook.disable': 'webhook.disabled',
+  'callback.fail': 'callback.failed',
 };
 
 /** What one must be allowed in a project to learn of an event there, by the family of its type: what comes before the dot. */
 const FAMILY_PERMISSIONS: Readonly<Record<string, Permission>> = {
   file: 'files:read',
   upload: 'files:read',
+  transform: 'transforms:read',
   key: 'api-keys:read',
   token: 'tenants:manage',
   tenant: 'tenants:manage',

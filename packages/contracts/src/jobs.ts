@@ -28,12 +28,22 @@ export const JOBS = {
   'seal-audit': z.object({}),
   /** Purges files that have been in the trash for longer than their project keeps them. */
   'purge-trash': z.object({}),
+  /** Tells an app of an upload, where that was not taken before. */
+  'deliver-callback': z.object({ callbackId: z.string() }),
+  /** Ends uploads by signed addresses that nobody has settled, and sends callbacks that a crash left. */
+  'settle-signed-uploads': z.object({}),
   /** Removes usage that is older than it is kept. */
   'retain-usage': z.object({}),
   /** Brings the usage of each day up to what files added and took away. */
   'fold-usage': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */
   'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
+  /** Finds out what a content says of itself. */
+  'read-facts': z.object({ objectId: z.string() }),
+  /** Makes what a transform job asks for. */
+  'run-transform': z.object({ jobId: z.string() }),
+  /** The same for jobs that are done in seconds, so that they need not wait for those that take hours. */
+  'run-small-transform': z.object({ jobId: z.string() }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type JobName = keyof typeof JOBS;

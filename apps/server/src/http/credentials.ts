@@ -80,7 +80,7 @@ function assertOrigin({ allowedOrigins }: ProjectSettings, origin: string, actor
   });
 }
 
-/** `Authorization: Bearer …` or `x-api-key: …`. */
+/** `Authorization: Bearer …` or `x-api-key: …`; apps of UploadThing have a header of their own. */
 export function tokenOf(request: CredentialRequest): string | undefined {
   const { authorization } = request.raw.headers;
   if (authorization !== undefined) {
@@ -88,7 +88,7 @@ export function tokenOf(request: CredentialRequest): string | undefined {
       ? authorization.slice(7).trim()
       : undefined;
   }
-  const key = request.raw.headers['x-api-key'];
+  const key = request.raw.headers['x-api-key'] ?? request.raw.headers['x-uploadthing-api-key'];
   return typeof key === 'string' ? key.trim() : undefined;
 }
 

@@ -14,6 +14,10 @@ export function jobHandlers({
   clock,
   inTransaction,
   config,
+  facts,
+  transformRunner,
+  callbacks,
+  settlement,
 }: Carcosa): JobHandlers {
   return new JobHandlers()
     .on('evaluate-alarms', (_data, context) => alarmEvaluator.evaluate(context))
@@ -31,6 +35,13 @@ export function jobHandlers({
     .on('seal-audit', async (_data, context) => {
       await sealAudit({ transaction: inTransaction }, context);
     })
+    .on('deliver-callback', async ({ callbackId }) => {
+      if (isId('callback', callbackId)) await callbacks.deliver(callbackId);
+    })
+    .on('settle-signed-uploads', async () => {
+      await settlement.settleLeftovers();
+      await callbacks.deliverOverdue();
+    })
     .on('fold-usage', async () => {
       await foldUsageNow({ db: database.pool, transaction: inTransaction, clock });
     })
@@ -41,5 +52,8 @@ export function jobHandlers({
     .on('remove-files', async ({ projectId, tenantId }, context) => {
       if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);
     })
-    .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context));
+    .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context))
+    .on('read-facts', ({ objectId }, context) => facts.read(objectId, context))
+    .on('run-transform', ({ jobId }, context) => transformRunner.run(jobId, context))
+    .on('run-small-transform', ({ jobId }, context) => transformRunner.run(jobId, context));
 }

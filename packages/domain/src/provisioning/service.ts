@@ -13,6 +13,7 @@ import {
   upsertBucket,
 } from '@carcosa/database';
 import {
+  type ApiKeyId,
   type BucketId,
   type Clock,
   type IdGenerator,
@@ -23,6 +24,7 @@ import {
 import { type ApiKeyActor, SYSTEM } from '../access/actor.ts';
 import { seedAlarms } from '../alarms/default-alarms.ts';
 import type { ApiKeyService } from '../api-keys/service.ts';
+import type { SigningKeys } from '../api-keys/signing-keys.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import { record } from '../audit/record.ts';
 
@@ -53,6 +55,8 @@ export interface ProvisioningParts {
   ids: IdGenerator;
   clock: Clock;
   apiKeys: ApiKeyService;
+  /** Absent: the key of the project signs nothing. */
+  signingKeys?: Pick<SigningKeys, 'allow'>;
 }
 
 /** Makes what a server needs to be of use: an organization, a team, a project and a bucket, all called `default`. */
@@ -74,8 +78,9 @@ export class ProvisioningService {
         (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
       await seedAlarms(tx, this.#parts, organizationId);
       const held = await this.#holder(heldKey, projectId);
-      if (held) {
+      if (held && heldKey !== null) {
         await this.#lift(tx, held);
+        await this.#letSign(tx, projectId, { id: held.id, token: heldKey });
         return { projectId, bucketId, apiKey: null };
       }
       const key = { projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
@@ -88,6 +93,7 @@ export class ProvisioningService {
         },
         after: { name: key.label, permissions: key.permissions, limitFactor: key.limitFactor },
       });
+      await this.#letSign(tx, projectId, made);
       return { projectId, bucketId, apiKey: made.token };
     });
   }
@@ -131,6 +137,13 @@ export class ProvisioningService {
 
   async #ensureBucket(tx: Queryable, organizationId: OrganizationId, bucket: DefaultBucket): Promise<BucketId> {
     return await upsertBucket(tx, { id: this.#parts.ids.next('bucket'), organizationId, ...bucket });
+  }
+
+  /** So that an app that was written for UploadThing runs against a first start. */
+  async #letSign(tx: Queryable, projectId: ProjectId, { id, token }: { id: ApiKeyId; token: string }): Promise<void> {
+    if (!(await this.#parts.signingKeys?.allow(tx, id, token))) return;
+    const event = { resource: { type: 'api-key', id }, place: { projectId }, after: { signs: true } } as const;
+    await record(tx, this.#parts.clock, SYSTEM, { ...event, action: 'api-key.update' });
   }
 
   /** Whose key it is, if it opens the project. */

@@ -21,6 +21,10 @@ export interface WebhookRequest {
   signal?: AbortSignal;
 }
 
+export interface PostRequest extends Pick<WebhookRequest, 'url' | 'body' | 'signal'> {
+  headers: Record<string, string>;
+}
+
 /** What became of a request. */
 export interface WebhookAnswer {
   /** When it began, in milliseconds since the epoch. */
@@ -65,13 +69,19 @@ export class WebhookSender {
 
   /** Never rejects for what the receiver does; only when `signal` ends it. */
   async send({ url, secrets, id, body, signal }: WebhookRequest): Promise<WebhookAnswer> {
+    const timestamp = Math.floor(this.#options.clock.now() / 1000);
+    const headers = {
+      'content-type': 'application/json',
+      ...(secrets.length > 0 && signatureHeaders({ id, timestamp, body }, secrets)),
+    };
+    return await this.post({ url, headers, body, ...(signal ? { signal } : {}) });
+  }
+
+  /** As {@link send}, for a body that the caller has signed. */
+  async post({ url, headers, body, signal }: PostRequest): Promise<WebhookAnswer> {
     const at = this.#options.clock.now();
     const began = performance.now();
-    const requestHeaders = {
-      'content-type': 'application/json',
-      'user-agent': `Carcosa/${this.#options.version}`,
-      ...(secrets.length > 0 && signatureHeaders({ id, timestamp: Math.floor(at / 1000), body }, secrets)),
-    };
+    const requestHeaders = { 'user-agent': `Carcosa/${this.#options.version}`, ...headers };
     const answer = await this.#request(url, requestHeaders, body, signal);
     signal?.throwIfAborted();
     return { at, durationMs: Math.round(performance.now() - began), requestHeaders, ...answer };
