@@ -10,6 +10,7 @@ export * from './common.ts';
 export * from './events.ts';
 export * from './explain.ts';
 export * from './file.ts';
+export * from './file-router.ts';
 export * from './jobs.ts';
 export * from './limits.ts';
 export * from './media/index.ts';
