@@ -55,6 +55,7 @@ import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
+import { composeMedia } from './compose-media.ts';
 import { composePeople } from './compose-people.ts';
 import { composeRealtime } from './compose-realtime.ts';
 import { composeSignedUploads } from './compose-signed-uploads.ts';
@@ -229,6 +230,21 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   });
   const { tenantTokens } = tree;
   const { sessionCache } = people;
+  const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
+  const { imagePool, transforms, ...transformParts } = composeTransforms({
+    ...common,
+    config,
+    access,
+    projects: projectFacts,
+    serving,
+    stores,
+    limiter: limits.limiter,
+    quotas,
+    usage: usageParts.usage,
+    secret,
+    version: rest.version,
+    onChange,
+  });
   subscribeCaches(notifications, {
     apiKeys,
     signingKeys,
@@ -239,16 +255,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     sessionCache,
     rateLimits,
     stores,
-  });
-  const bucketParts = composeBuckets({ ...common, access, sealer, stores, teamBuckets: buckets, onChange });
-  const { imagePool, transforms } = composeTransforms({
-    ...common,
-    config,
-    serving,
-    stores,
-    limiter: limits.limiter,
-    quotas,
-    usage: usageParts.usage,
+    transforms,
   });
   const egress = new EgressMeter(common);
   const onQuotaChange = (): void => {
@@ -273,6 +280,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     operations,
     hashLater,
     secret,
+  });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
@@ -308,6 +319,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     http: httpMeter,
     load: loadGuard,
     uploads: uploadParts.uploadTally,
+    transforms,
     groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
     caches: {
       projects: projectFacts,
@@ -346,6 +358,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...mediaParts,
       ...signedParts,
       signingKeys,
       ...alarmParts,
@@ -354,6 +367,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...usageParts,
       sealer,
       transforms,
+      ...transformParts,
       quotaSettings,
       jobs,
       egress,
@@ -379,9 +393,12 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await signedParts.callbackSender.close();
       await refusals.close();
       await egress.close();
+      await transforms.close();
       await usageParts.usageMeter.close();
       await refusedQuotas.flush();
       imagePool.close();
+      mediaParts.factsReader.close();
+      await mediaParts.arrivalWorker.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
       await people.emailChanges.drain();

@@ -209,6 +209,8 @@ export interface ServerConfig {
   sendfile: SendfileSettings;
   /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
   metricsToken: string | undefined;
+  /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
+  programPath: string;
   people: PeopleSettings;
   load: LoadLimits;
   /** Undefined: nobody traces. */
@@ -247,6 +249,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     realtimeLimits: realtimeLimits(environment),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
+    programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
     load: readLoadLimits(environment),
     tracing: readTracingSettings(environment),

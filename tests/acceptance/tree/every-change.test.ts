@@ -20,6 +20,7 @@ const SILENT: Record<string, string> = {
   'POST /uploads/{id}/parts': 'signs addresses of an upload that is open',
   'PUT /uploads/{id}/parts/{partNumber}': 'adds bytes to an upload: its end is recorded',
   'POST /buckets/{id}/fix-cors': 'asks a provider: tried with a real one in buckets.test.ts',
+  'DELETE /transform/jobs/{id}': 'only one that has not ended: tried in media/jobs.test.ts',
   'POST /jobs/{id}/retry': 'tried with jobs that failed by the suite of the queue',
   'POST /jobs/{id}/cancel': 'tried with jobs that wait by the suite of the queue',
   'POST /tus': 'opens an upload: its end is recorded',
@@ -161,12 +162,24 @@ it('is recorded, whichever route makes it', async () => {
   const rotated = await change('POST /api-keys/{id}/rotate', owner, [made.id], json({}));
   await change('DELETE /api-keys/{id}', owner, [rotated.id]);
 
+  const picture = await change('POST /files', key, [], {
+    query: { path: 'x/1.png' },
+    body: Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+  });
+  const steps = [{ type: 'image', transform: 'w_10' }];
+  await change('POST /transform/jobs', key, [], json({ fileId: picture.id, steps }));
   const file = await change('POST /files', key, [], { query: { path: 'x/1.txt' }, body: 'one' });
   await change('POST /files', key, [], { query: { path: 'x/1.txt' }, body: 'two' });
   await change('PATCH /files/{id}', key, [file.id], json({ tags: ['a'] }));
   await change('POST /files/{id}/copy', key, [file.id], json({ path: 'x/2.txt' }));
   await change('POST /files/{id}/versions/{version}/restore', key, [file.id, '1'], json({}));
   await change('POST /files/{id}/signed-url', key, [file.id], json({}));
+  await change('POST /files/{id}/purge-transforms', key, [file.id]);
+  await change('POST /projects/{id}/purge-transforms', key, [ids.project]);
+  await change('POST /transform/sign', key, [], json({ path: 'x/1.txt', steps: 'w_9' }));
+  const preset = await change('POST /transform-presets', key, [], json({ name: 'small', steps: 'w_9' }));
+  await change('PATCH /transform-presets/{id}', key, [preset.id], json({ steps: 'w_8' }));
+  await change('DELETE /transform-presets/{id}', key, [preset.id]);
   await change('DELETE /files/{id}', key, [file.id]);
   await change('POST /files/{id}/restore', key, [file.id], json({}));
   await change('POST /files/bulk', key, [], json({ action: 'delete', items: [{ id: file.id }] }));
