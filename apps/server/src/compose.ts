@@ -53,6 +53,7 @@ import type { DiskWorkers } from '@carcosa/storage/adapters/local';
 import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
+import { composeMedia } from './compose-media.ts';
 import { composePeople } from './compose-people.ts';
 import { composeRealtime } from './compose-realtime.ts';
 import { composeSignedUploads } from './compose-signed-uploads.ts';
@@ -64,6 +65,7 @@ import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
@@ -254,6 +256,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     hashLater,
     secret,
   });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+  });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
@@ -267,6 +273,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...{ operations, notifications, ...limits },
   });
   const httpMeter = new HttpMeter();
+  const loadGuard = new LoadGuard({ limits: config.load });
   const alarmParts = composeAlarms({
     ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
     ...{ mailer: people.mailer, http: httpMeter },
@@ -285,6 +292,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
     },
     http: httpMeter,
+    load: loadGuard,
     uploads: uploadParts.uploadTally,
     groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
     caches: {
@@ -324,6 +332,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...mediaParts,
       ...signedParts,
       signingKeys,
       ...alarmParts,
@@ -337,6 +346,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       egress,
       refusedQuotas,
       httpMeter,
+      loadGuard,
       downloads,
       metrics,
     },
@@ -344,6 +354,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      loadGuard.close();
       alarmParts.nodeSampler.close();
       await saveKeyUse();
       await closeRealtime();
@@ -358,6 +369,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await usageParts.usageMeter.close();
       await refusedQuotas.flush();
       imagePool.close();
+      mediaParts.factsReader.close();
+      await mediaParts.arrivalWorker.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
       await people.emailChanges.drain();

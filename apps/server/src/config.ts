@@ -6,6 +6,7 @@ import { type EncryptionKey, KEY_BYTES, KEY_ID_FORM, ROOT_KEY_ID } from '@carcos
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
 import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
+import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -207,7 +208,10 @@ export interface ServerConfig {
   sendfile: SendfileSettings;
   /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
   metricsToken: string | undefined;
+  /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
+  programPath: string;
   people: PeopleSettings;
+  load: LoadLimits;
 }
 
 /**
@@ -242,7 +246,9 @@ export function readServerConfig(environment: Environment = process.env): Server
     realtimeLimits: realtimeLimits(environment),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
+    programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
+    load: readLoadLimits(environment),
   };
 }
 

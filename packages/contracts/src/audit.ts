@@ -84,7 +84,9 @@ export const AUDIT_ACTIONS = {
     'file.purge',
     'file.bulk',
     'file.sign-url',
+    'file.analyze',
   ],
+  transform: ['transform.create', 'transform.start', 'transform.complete', 'transform.fail', 'transform.cancel'],
   upload: ['upload.create', 'upload.write', 'upload.complete', 'upload.abort'],
   webhook: [
     'webhook.create',

@@ -38,6 +38,12 @@ export const JOBS = {
   'fold-usage': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */
   'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
+  /** Finds out what a content says of itself. */
+  'read-facts': z.object({ objectId: z.string() }),
+  /** Makes what a transform job asks for. */
+  'run-transform': z.object({ jobId: z.string() }),
+  /** The same for jobs that are done in seconds, so that they need not wait for those that take hours. */
+  'run-small-transform': z.object({ jobId: z.string() }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type JobName = keyof typeof JOBS;

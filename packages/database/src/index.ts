@@ -11,6 +11,7 @@ export * from './repositories/file-json.ts';
 export * from './repositories/files/index.ts';
 export * from './repositories/idempotency.ts';
 export * from './repositories/invitations.ts';
+export * from './repositories/media/index.ts';
 export * from './repositories/objects.ts';
 export * from './repositories/organizations.ts';
 export * from './repositories/people.ts';

@@ -20,6 +20,7 @@ export * from './jobs/index.ts';
 export * from './limits/index.ts';
 export * from './lists.ts';
 export * from './mail/index.ts';
+export * from './media/index.ts';
 export * from './notifications.ts';
 export * from './objects/hash-object.ts';
 export * from './organizations/service.ts';

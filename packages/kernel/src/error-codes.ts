@@ -61,6 +61,13 @@ export const ERROR_CODES = {
   unsupported_media_type: entry('This address does not read that content type.'),
   image_unreadable: entry('The file is not a picture that can be read: it is damaged, or of another kind.'),
   image_too_large: entry('The picture has more pixels or bytes than one may have, or takes too long to read.'),
+  media_unreadable: entry('The file is not video or audio that can be read: it is damaged, or of another kind.'),
+  media_too_large: entry('The video or sound is larger or longer than one may be, or takes too long to read.'),
+  program_missing: entry('The server lacks a program that this needs; the message names the package to install.'),
+  file_quarantined: entry(
+    'The file is not served until a virus scan has found it clean; `details.state` says whether it waits or was found infected.',
+    true,
+  ),
   precondition_failed: entry(
     'The file is not, or no longer, the one that the conditions of the request name; ask for it anew.',
   ),

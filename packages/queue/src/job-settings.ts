@@ -22,6 +22,10 @@ export const JOB_SETTINGS: Record<JobName, JobSettings> = {
   'retain-usage': { every: 3600, concurrency: 1 },
   'fold-usage': { every: 60, concurrency: 1 },
   'hash-object': { concurrency: 2 },
+  'read-facts': { concurrency: 2 },
+  // FFmpeg itself uses all processors.
+  'run-transform': { concurrency: 1 },
+  'run-small-transform': { concurrency: 2 },
   // Most of the time it waits for others.
   'deliver-callback': { concurrency: 20 },
   'settle-signed-uploads': { every: 60, concurrency: 1 },

@@ -19,6 +19,8 @@ export interface Ids {
   event: string;
   webhook: string;
   delivery: string;
+  /** Of a transform. */
+  job: string;
   callback: string;
   alarm: string;
 }
@@ -118,7 +120,7 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
-    ...{ webhook, delivery: delivery.id, alarm: alarm.id },
+    ...{ webhook, delivery: delivery.id, alarm: alarm.id, job: await makeJob(server, key.key) },
     callback: await makeCallback(server, { appId: project, apiKey: key.key }),
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
@@ -136,6 +138,18 @@ export async function makeCallback(server: Server, app: { appId: string; apiKey:
     query: { fileKey: key },
   });
   return expectData(listed).items[0]?.id ?? '';
+}
+
+/** A transform job whose source was damaged, and is gone: nothing else is left of it. */
+async function makeJob(server: Server, key: string): Promise<string> {
+  const body = Buffer.from('\x89PNG\r\n\x1a\n and no more', 'latin1');
+  const source = await server.api<{ id: string }>('POST', '/files', { key, query: { path: 'a/c.png' }, body });
+  const { id: fileId } = expectData(source, 201);
+  const json = { fileId, steps: [{ type: 'image', transform: 'w_10' }] };
+  const { id } = expectData(await server.api<{ id: string }>('POST', '/transform/jobs', { key, json }), 202);
+  const purged = await server.api('DELETE', `/files/${fileId}`, { key, query: { permanent: true } });
+  expect(purged.status).toBe(200);
+  return id;
 }
 
 /** Somebody new, invited by the owner. */

@@ -34,6 +34,7 @@ const KINDS: Record<string, keyof Ids> = {
   events: 'event',
   webhooks: 'webhook',
   deliveries: 'delivery',
+  jobs: 'job',
   callbacks: 'callback',
   alarms: 'alarm',
 };
@@ -90,6 +91,9 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'POST /events/{id}/replay': ({ webhook: webhookId }) => ({ json: { webhookId } }),
   'POST /alarms': ({ organization: organizationId }) => ({ json: { organizationId, kind: 'quota' } }),
   'PATCH /alarms/{id}': () => ({ json: { name: 'Mine' } }),
+  'POST /transform/jobs': ({ project: projectId, file: fileId }) => ({
+    json: { projectId, fileId, steps: [{ type: 'image', transform: 'w_10' }] },
+  }),
   'POST /uploads/init': ({ project: projectId }) => ({ json: { projectId, fileName: 'mine', size: 1 } }),
   'POST /uploads/{id}/parts': () => ({ json: { partNumbers: [1] } }),
   'POST /uploads/{id}/complete': () => ({ json: {} }),
@@ -197,7 +201,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk' },
+    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk', job: 'job' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 

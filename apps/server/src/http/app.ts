@@ -12,6 +12,7 @@ import { addNotFound } from './not-found.ts';
 import { addAuthentication } from './plugins/auth.ts';
 import { addDocumentation } from './plugins/docs.ts';
 import { addIdempotency } from './plugins/idempotency.ts';
+import { addLoadShedding } from './plugins/load-shedding.ts';
 import { addMeter } from './plugins/meter.ts';
 import { addRateLimits, countStranger } from './plugins/rate-limit.ts';
 import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/request-context.ts';
@@ -31,7 +32,7 @@ export type EdgeParts = Pick<
     Authenticators,
     'sessions' | 'tenantTokens' | 'projectFacts'
   > &
-  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'usage'>>;
+  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'loadGuard' | 'usage'>>;
 
 /** Builds the web server with all of its routes, and those of `more`; it does not listen (see `Listener`). */
 export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<Site> {
@@ -85,6 +86,7 @@ export function createApp(parts: EdgeParts): App {
   // Before authentication, whose hook thereby runs before these. Absent in tests of single routes.
   if (limits) addRateLimits(app, limits);
   addAuthentication(app, { ...parts, browser: new BrowserSession(parts.publicUrl) });
+  if (parts.loadGuard) addLoadShedding(app, parts.loadGuard);
   // Its hooks go before those of authentication, so that also requests that are refused have a route.
   if (httpMeter) addMeter(app, httpMeter);
   addIdempotency(app, parts.idempotency);

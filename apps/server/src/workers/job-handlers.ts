@@ -14,6 +14,8 @@ export function jobHandlers({
   clock,
   inTransaction,
   config,
+  facts,
+  transformRunner,
   callbacks,
   settlement,
 }: Carcosa): JobHandlers {
@@ -50,5 +52,8 @@ export function jobHandlers({
     .on('remove-files', async ({ projectId, tenantId }, context) => {
       if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);
     })
-    .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context));
+    .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context))
+    .on('read-facts', ({ objectId }, context) => facts.read(objectId, context))
+    .on('run-transform', ({ jobId }, context) => transformRunner.run(jobId, context))
+    .on('run-small-transform', ({ jobId }, context) => transformRunner.run(jobId, context));
 }

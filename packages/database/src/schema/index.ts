@@ -4,6 +4,7 @@ export * from './control.ts';
 export * from './events.ts';
 export * from './files.ts';
 export * from './limits.ts';
+export * from './media.ts';
 export * from './people.ts';
 export * from './signed-uploads.ts';
 export * from './tenancy.ts';

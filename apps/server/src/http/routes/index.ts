@@ -29,6 +29,7 @@ import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
 import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
+import { transformJobRoutes } from './transform-jobs.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
@@ -60,6 +61,7 @@ const ROUTES: Routes[] = [
   fileRoutes,
   serveRoutes,
   transformRoutes,
+  transformJobRoutes,
   uploadRoutes,
   tusRoutes,
   uploadthingRoutes,
