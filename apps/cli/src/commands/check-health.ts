@@ -19,8 +19,15 @@ export function checkHealth(program: Command, run: WithContext): void {
     .description('look at everything that has to work, from here to the bucket')
     .action(
       run(async (context) => {
-        const findings = [nodeVersion(), serverInstalled(), await settingsRights(context), ...(await ofServer(context))];
-        context.output.result(findings, (all) => all.map(({ what, ok, says }) => `${ok ? 'ok ' : 'BAD'}  ${what.padEnd(12)} ${says}`).join('\n'));
+        const findings = [
+          nodeVersion(),
+          serverInstalled(),
+          await settingsRights(context),
+          ...(await ofServer(context)),
+        ];
+        context.output.result(findings, (all) =>
+          all.map(({ what, ok, says }) => `${ok ? 'ok ' : 'BAD'}  ${what.padEnd(12)} ${says}`).join('\n'),
+        );
         if (findings.some(({ ok }) => !ok)) throw new CommandFailure('Not everything is well.', EXIT.failed);
       }),
     );
@@ -45,13 +52,18 @@ async function settingsRights({ environment: { settingsFile } }: Context): Promi
   const info = await stat(settingsFile).catch(() => undefined);
   if (!info) return { what: 'log-in', ok: true, says: 'none is kept' };
   const isPrivate = process.platform === 'win32' || (info.mode & 0o077) === 0;
-  const isReadable = await access(settingsFile, constants.R_OK).then(() => true, () => false);
+  const isReadable = await access(settingsFile, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
   if (isPrivate && isReadable) return { what: 'log-in', ok: true, says: settingsFile };
   return { what: 'log-in', ok: false, says: `${settingsFile} can be read by others, or not by you: chmod 600 it` };
 }
 
 async function ofServer(context: Context): Promise<Finding[]> {
-  const failed = (what: string) => (error: Error): Finding[] => [{ what, ok: false, says: error.message }];
+  const failed =
+    (what: string) =>
+    (error: Error): Finding[] => [{ what, ok: false, says: error.message }];
   const connection = await context.connection().catch(failed('connection'));
   if (Array.isArray(connection)) return connection;
   const { url, from } = connection;

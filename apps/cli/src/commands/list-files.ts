@@ -46,7 +46,12 @@ export function listFiles(program: Command, run: WithContext): void {
 function listing(folders: readonly Folder[], files: readonly StoredFile[], folder: string, whole: boolean): string {
   if (folders.length + files.length === 0) return `There is nothing in ${folder || 'the project'}.`;
   const rows = [
-    ...folders.map((each) => [`${each.name}/`, bytes(each.bytes), `${each.files} files`, '']),
+    ...folders.map((each) => [
+      `${each.name}/`,
+      bytes(each.bytes),
+      `${each.files} ${each.files === 1 ? 'file' : 'files'}`,
+      '',
+    ]),
     ...files.map((each) => [whole ? each.path : each.name, bytes(each.size), each.contentType, each.updatedAt]),
   ];
   return table(['NAME', 'SIZE', 'TYPE', 'CHANGED'], rows);

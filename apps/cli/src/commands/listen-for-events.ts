@@ -31,7 +31,11 @@ export function listenForEvents(program: Command, run: WithContext): void {
         for await (const { event, cursor } of client.events.stream({ projectId, ...(since ? { since } : {}) })) {
           if (!types.some((type) => isOf(event.type, type))) continue;
           const { id, type, timestamp, data } = event;
-          const status = await forward(url, key, { id, body: JSON.stringify({ type, timestamp, data }), at: timestamp });
+          const status = await forward(url, key, {
+            id,
+            body: JSON.stringify({ type, timestamp, data }),
+            at: timestamp,
+          });
           context.output.result({ id, type, status, cursor }, () => `${timestamp}  ${type}  ${id}  ${status}`);
         }
       }),
@@ -44,12 +48,17 @@ const isOf = (type: string, filter: string): boolean =>
 
 function keyOf(secret: string): Buffer {
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
-  if (key.length < 16) throw new CommandFailure('A secret looks like whsec_… and has at least 16 bytes in base64.', EXIT.usage);
+  if (key.length < 16)
+    throw new CommandFailure('A secret looks like whsec_… and has at least 16 bytes in base64.', EXIT.usage);
   return key;
 }
 
 /** @returns the status of the last attempt, or why there was none */
-async function forward(url: string, key: Buffer, { id, body }: { id: string; body: string; at: string }): Promise<string> {
+async function forward(
+  url: string,
+  key: Buffer,
+  { id, body }: { id: string; body: string; at: string },
+): Promise<string> {
   for (let attempt = 0; ; attempt++) {
     const sent = String(Math.floor((performance.timeOrigin + performance.now()) / 1000));
     const signature = createHmac('sha256', key).update(`${id}.${sent}.${body}`).digest('base64');
@@ -63,7 +72,10 @@ async function forward(url: string, key: Buffer, { id, body }: { id: string; bod
     if (!(answer instanceof Error)) await answer.body?.cancel();
     if (!(answer instanceof Error) && answer.ok) return String(answer.status);
     const pause = PAUSES_MS[attempt];
-    const status = answer instanceof Error ? ((answer.cause as Error | undefined)?.message ?? answer.message) : String(answer.status);
+    const status =
+      answer instanceof Error
+        ? ((answer.cause as Error | undefined)?.message ?? answer.message)
+        : String(answer.status);
     if (pause === undefined) return `gave up: ${status}`;
     await delay(pause);
   }

@@ -29,9 +29,14 @@ export function logIn(program: Command, run: WithContext): void {
         const key = all.key ?? environment.apiKey;
         if (key !== undefined) {
           const facts = await createCarcosa({ url }).tokens.validate(key);
-          if (!facts.valid) throw new CommandFailure('The server does not know this key, or it has ended.', EXIT.refused);
+          if (!facts.valid)
+            throw new CommandFailure('The server does not know this key, or it has ended.', EXIT.refused);
           const projectId = facts.projectId ?? project;
-          await writeSettings(environment.settingsFile, { ...common, apiKey: key, ...(projectId ? { projectId } : {}) });
+          await writeSettings(environment.settingsFile, {
+            ...common,
+            apiKey: key,
+            ...(projectId ? { projectId } : {}),
+          });
           context.output.result({ url, projectId }, () => `You use ${url} with a key of ${projectId ?? 'no project'}.`);
           return;
         }
@@ -68,7 +73,9 @@ export function logIn(program: Command, run: WithContext): void {
 async function refreshTokenOf(url: string, options: Options): Promise<string> {
   const client = createCarcosa({ url });
   const email = options.email ?? (await ask('E-mail address:'));
-  const password = options.passwordStdin ? (await text(process.stdin)).replace(/\r?\n$/, '') : await ask('Password:', true);
+  const password = options.passwordStdin
+    ? (await text(process.stdin)).replace(/\r?\n$/, '')
+    : await ask('Password:', true);
   const first = await client.call('POST /auth/login', { body: { email, password } });
   if (!('twoFactorRequired' in first)) return first.refreshToken;
   const code = await ask('Code of your authenticator, or a recovery code:');

@@ -80,10 +80,18 @@ export function manageBuckets(program: Command, run: WithContext): void {
     );
 }
 
-const row = ({ id, name, provider, place }: Bucket): string[] => [id, name, provider, place ? `${place.endpoint ?? ''} ${place.bucket}` : 'this server'];
+const row = ({ id, name, provider, place }: Bucket): string[] => [
+  id,
+  name,
+  provider,
+  place ? `${place.endpoint ?? ''} ${place.bucket}` : 'this server',
+];
 
 const findings = ({ problem, rights }: Examination): string =>
-  [...(problem ? [problem] : []), ...rights.map(({ right, status, message }) => `${right.padEnd(10)} ${status.padEnd(11)} ${message}`)].join('\n');
+  [
+    ...(problem ? [problem] : []),
+    ...rights.map(({ right, status, message }) => `${right.padEnd(10)} ${status.padEnd(11)} ${message}`),
+  ].join('\n');
 
 function assertUsable({ usable }: Examination): void {
   if (!usable) throw new CommandFailure('Carcosa cannot use this bucket as it is.', EXIT.rejected);

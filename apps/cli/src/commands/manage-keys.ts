@@ -14,7 +14,9 @@ export function manageKeys(program: Command, run: WithContext): void {
     .action(
       run(async (context) => {
         const projectId = await context.projectId();
-        const all = (await (await context.client()).apiKeys.list({ projectId }).toArray()).filter((key) => !key.revokedAt);
+        const all = (await (await context.client()).apiKeys.list({ projectId }).toArray()).filter(
+          (key) => !key.revokedAt,
+        );
         context.output.result(all, (found) =>
           table(
             ['ID', 'NAME', 'BEGINS', 'MAY', 'LAST USED'],
@@ -32,15 +34,26 @@ export function manageKeys(program: Command, run: WithContext): void {
     .option('--tenant <id>', 'only files of this tenant')
     .option('--expires <when>', 'ISO 8601, such as 2027-01-31T00:00:00Z')
     .action(
-      run(async (context, [name]: [string], options: { allow: string[]; folder?: string; tenant?: string; expires?: string }) => {
-        const { allow, folder, tenant, expires } = options;
-        const restrictions = { ...(folder ? { pathPrefix: folder } : {}), ...(tenant ? { tenantId: tenant } : {}) };
-        const made = await (await context.client()).apiKeys.create({
-          ...{ name, restrictions, permissions: allow as Create['permissions'], projectId: await context.projectId() },
-          ...(expires ? { expiresAt: expires } : {}),
-        });
-        context.output.result(made, ({ key }) => key);
-      }),
+      run(
+        async (
+          context,
+          [name]: [string],
+          options: { allow: string[]; folder?: string; tenant?: string; expires?: string },
+        ) => {
+          const { allow, folder, tenant, expires } = options;
+          const restrictions = { ...(folder ? { pathPrefix: folder } : {}), ...(tenant ? { tenantId: tenant } : {}) };
+          const made = await (await context.client()).apiKeys.create({
+            ...{
+              name,
+              restrictions,
+              permissions: allow as Create['permissions'],
+              projectId: await context.projectId(),
+            },
+            ...(expires ? { expiresAt: expires } : {}),
+          });
+          context.output.result(made, ({ key }) => key);
+        },
+      ),
     );
   keys
     .command('rotate')

@@ -41,7 +41,10 @@ export function manageProjects(program: Command, run: WithContext): void {
         const project = await (await context.client()).projects.get(id);
         const { settingsFile } = context.environment;
         const { url, apiKey, refreshToken } = await context.connection();
-        const known = (await readSettings(settingsFile)) ?? { url, ...(apiKey ? { apiKey } : { refreshToken: refreshToken ?? '' }) };
+        const known = (await readSettings(settingsFile)) ?? {
+          url,
+          ...(apiKey ? { apiKey } : { refreshToken: refreshToken ?? '' }),
+        };
         await writeSettings(settingsFile, { ...known, projectId: id });
         context.output.result(project, ({ name }) => `Commands are about ${name} now.`);
       }),

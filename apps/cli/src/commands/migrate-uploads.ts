@@ -82,7 +82,10 @@ export function migrateUploads(program: Command, run: WithContext): void {
         bar.end();
         const failed = outcomes.filter(({ result }) => result === 'failed');
         const count = (result: Outcome['result']): number => outcomes.filter((each) => each.result === result).length;
-        context.output.result(outcomes, () => `${count('copied')} copied, ${count('was there')} were there, ${failed.length} failed.`);
+        context.output.result(
+          outcomes,
+          () => `${count('copied')} copied, ${count('was there')} were there, ${failed.length} failed.`,
+        );
         for (const { name, message } of failed) context.output.say(`${name}: ${message}`);
         if (failed.length > 0) throw new CommandFailure('Call it again for what has failed.', EXIT.partial);
       }),
@@ -95,7 +98,11 @@ function sourceOf({ token, apiUrl, fileHost }: Options, { uploadThingToken }: En
   try {
     const { apiKey, appId } = JSON.parse(Buffer.from(text, 'base64').toString('utf8'));
     if (typeof apiKey !== 'string' || typeof appId !== 'string') throw new Error('it has no apiKey and appId');
-    return { apiUrl: apiUrl.replace(/\/+$/, ''), apiKey, fileUrl: (fileHost ?? `https://${appId}.ufs.sh`).replace(/\/+$/, '') };
+    return {
+      apiUrl: apiUrl.replace(/\/+$/, ''),
+      apiKey,
+      fileUrl: (fileHost ?? `https://${appId}.ufs.sh`).replace(/\/+$/, ''),
+    };
   } catch (error) {
     throw new CommandFailure(`The token is not one of UploadThing: ${(error as Error).message}.`, EXIT.usage);
   }
@@ -104,7 +111,10 @@ function sourceOf({ token, apiUrl, fileHost }: Options, { uploadThingToken }: En
 async function listAll(source: Source): Promise<ListedFile[]> {
   const all: ListedFile[] = [];
   for (;;) {
-    const page = await ask<{ files: ListedFile[]; hasMore: boolean }>(source, '/v6/listFiles', { limit: PAGE, offset: all.length });
+    const page = await ask<{ files: ListedFile[]; hasMore: boolean }>(source, '/v6/listFiles', {
+      limit: PAGE,
+      offset: all.length,
+    });
     all.push(...page.files);
     if (!page.hasMore || page.files.length === 0) return all.filter(({ status }) => status === 'Uploaded');
   }
@@ -132,7 +142,12 @@ async function copy(source: Source, target: Target, file: ListedFile): Promise<O
     const { answer, isPrivate } = await open(source, key);
     const type = answer.headers.get('content-type') ?? '';
     const address = signedAddress(target, { ...file, type, isPrivate }, performance.timeOrigin + performance.now());
-    const request = { method: 'PUT', headers: { range: 'bytes=0-', 'content-length': String(file.size) }, body: answer.body, duplex: 'half' };
+    const request = {
+      method: 'PUT',
+      headers: { range: 'bytes=0-', 'content-length': String(file.size) },
+      body: answer.body,
+      duplex: 'half',
+    };
     const stored = await fetch(address, request as RequestInit);
     if (stored.ok) return { key, name, result: 'copied' };
     return { key, name, result: 'failed', message: `${stored.status}: ${(await stored.text()).slice(0, 300)}` };

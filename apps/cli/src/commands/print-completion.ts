@@ -19,7 +19,11 @@ export function printCompletion(program: Command, run: WithContext): void {
           words: [...command.commands.map((each) => each.name()), ...flagsOf(command)],
         }));
         const global = flagsOf(program);
-        const script = { bash: bash(commands, global), zsh: `autoload -U +X bashcompinit && bashcompinit\n${bash(commands, global)}`, fish: fish(commands, global) }[shell as 'bash'];
+        const script = {
+          bash: bash(commands, global),
+          zsh: `autoload -U +X bashcompinit && bashcompinit\n${bash(commands, global)}`,
+          fish: fish(commands, global),
+        }[shell as 'bash'];
         if (script === undefined) throw new CommandFailure(`There is completion for ${SHELLS.join(', ')}.`, EXIT.usage);
         context.output.result({ shell, script }, () => script);
       }),
@@ -49,7 +53,9 @@ complete -o filenames -F _carcosa carcosa
 
 const fish = (commands: readonly Completed[], global: readonly string[]): string =>
   [
-    ...commands.map(({ name, says }) => `complete -c carcosa -n __fish_use_subcommand -a ${name} -d '${says.replaceAll("'", "\\'")}'`),
+    ...commands.map(
+      ({ name, says }) => `complete -c carcosa -n __fish_use_subcommand -a ${name} -d '${says.replaceAll("'", "\\'")}'`,
+    ),
     ...global.map((flag) => `complete -c carcosa -l ${flag.slice(2)}`),
     ...commands.flatMap(({ name, words }) =>
       words.map((word) => {

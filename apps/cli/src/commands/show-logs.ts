@@ -36,7 +36,8 @@ export function showLogs(program: Command, run: WithContext): void {
         }
         const filter = { projectId, ...(type ? { type } : {}) };
         const events = await client.events.list({ ...filter, limit: Math.min(most, 100) }).toArray(most);
-        const line = (event: (typeof events)[number]): string => `${event.timestamp}  ${event.type}  ${event.resourceId ?? ''}`;
+        const line = (event: (typeof events)[number]): string =>
+          `${event.timestamp}  ${event.type}  ${event.resourceId ?? ''}`;
         if (!follow) {
           context.output.result(events, (all) => all.toReversed().map(line).join('\n'));
           return;

@@ -12,7 +12,11 @@ export interface StreamedEvent {
 }
 
 /** A connection that fails is made anew, and goes on where it was: nothing is missed and nothing comes twice. Ends by the signal. */
-export async function* streamEvents(http: Http, query: StreamQuery, signal?: AbortSignal): AsyncGenerator<StreamedEvent> {
+export async function* streamEvents(
+  http: Http,
+  query: StreamQuery,
+  signal?: AbortSignal,
+): AsyncGenerator<StreamedEvent> {
   const { timing } = http.settings;
   let { since } = query;
   for (let attempt = 1; ; attempt++) {
