@@ -6,6 +6,7 @@ import { ROOT } from './paths.mjs';
 const BUNDLES = [
   { name: '@carcosa/sdk', imports: ['@carcosa/sdk'] },
   { name: '@carcosa/sdk, uploads alone', code: `export { createCarcosa } from '@carcosa/sdk';` },
+  { name: '@carcosa/react, with the SDK', imports: ['@carcosa/react', '@carcosa/sdk'] },
   { name: 'tus-js-client', imports: ['tus-js-client'] },
   { name: '@uppy/core + @uppy/tus', imports: ['@uppy/core', '@uppy/tus'] },
   { name: 'uploadthing/client', imports: ['uploadthing/client'] },

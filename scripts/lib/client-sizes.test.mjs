@@ -12,6 +12,12 @@ it('the SDK, uploads included, is at most 15 kB, and less than each of its peers
     expect(gzip, peer.name).toBeLessThan(peer.gzip);
 });
 
+it('the parts of React are at most 12 kB more, and with the SDK less than those of UploadThing', () => {
+  const both = sizeOf('@carcosa/react, with the SDK').gzip;
+  expect(both - sizeOf('@carcosa/sdk').gzip).toBeLessThanOrEqual(12_000);
+  expect(both).toBeLessThan(sizeOf('@uploadthing/react').gzip);
+});
+
 it('the SDK brings no other package along', () => {
   const foreign = sizeOf('@carcosa/sdk').inputs.filter((file) => file !== '<stdin>' && !file.includes('packages/sdk/'));
   expect(foreign).toEqual([]);

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { markSecretsOf } from '../support/run-logs.ts';
@@ -110,6 +112,35 @@ describeWith(['promtool'], 'Prometheus', () => {
 
   it('accepts the metrics, without a word', async () => {
     expect(promtool(['check', 'metrics'], await scrape())).toEqual({ status: 0, output: '' });
+  });
+
+  it('accepts every query of the dashboard', async () => {
+    const read = async (name: string) =>
+      await readFile(path.join(import.meta.dirname, '../../deploy/grafana', name), 'utf8');
+    const { panels } = JSON.parse(await read('carcosa-dashboard.json')) as {
+      panels: { targets: { expr: string }[] }[];
+    };
+    const queries = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+    expect(queries.length).toBeGreaterThan(20);
+    const recorded = queries.map((expr, index) => {
+      return {
+        record: `query_${index}`,
+        expr: expr.replaceAll('$__rate_interval', '1m').replaceAll('$instance', '.*'),
+      };
+    });
+    const directory = await mkdtemp(path.join(tmpdir(), 'carcosa-queries-'));
+    const check = async (rules: object[]) => {
+      // JSON is YAML.
+      const file = path.join(directory, 'queries.yml');
+      await writeFile(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
+      return promtool(['check', 'rules', file]);
+    };
+    try {
+      expect(await check(recorded)).toMatchObject({ status: 0 });
+      expect((await check([{ record: 'broken', expr: 'rate(' }])).status).not.toBe(0);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 
   it('accepts the rules, which fire when they should', () => {

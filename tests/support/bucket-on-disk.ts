@@ -27,8 +27,13 @@ export async function bucketFiles(server: Server): Promise<{ objects: StoredFile
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
   const files = await Promise.all(names.map(async (name) => ({ path: name, size: (await stat(name)).size })));
-  const isStaged = ({ path: name }: StoredFile): boolean => path.relative(root, name).split(path.sep)[1] === 'staging';
-  return { objects: files.filter((file) => !isStaged(file)), staged: files.filter(isStaged) };
+  // Beside them lies the journal, which holds copies of what is in `objects`.
+  const isIn = (folder: string, { path: name }: StoredFile): boolean =>
+    path.relative(root, name).split(path.sep)[1] === folder;
+  return {
+    objects: files.filter((file) => isIn('objects', file)),
+    staged: files.filter((file) => isIn('staging', file)),
+  };
 }
 
 export async function unfinishedUploads(server: Server): Promise<UploadStatus[]> {

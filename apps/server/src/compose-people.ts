@@ -77,7 +77,7 @@ export function composePeople(parts: PeopleParts) {
   const twoFactor = new TwoFactorService(peopleParts);
   const passkeys = new PasskeyService(peopleParts);
   return {
-    ...{ checkMail, linkMail, sessionCache, sessions, people, accounts, emailChanges, accountRemoval },
+    ...{ mailer, checkMail, linkMail, sessionCache, sessions, people, accounts, emailChanges, accountRemoval },
     ...{ twoFactor, passkeys, providerLogins },
   };
 }

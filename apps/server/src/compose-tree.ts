@@ -15,6 +15,7 @@ import {
   type Quotas,
   type RateLimiter,
   type SessionCache,
+  type SigningKeys,
   TeamService,
   type TenantFactsCache,
   TenantService,
@@ -32,6 +33,7 @@ export interface TreeParts {
   logger: Logger;
   access: Access;
   apiKeys: ApiKeyService;
+  signingKeys: SigningKeys;
   buckets: ProjectBuckets;
   removeLater: ProjectServiceParts['removeLater'];
   tenantFacts: TenantFactsCache;
@@ -65,6 +67,7 @@ export function composeTree(parts: TreeParts) {
       ...parts,
       onChange: ({ id, publicId }) => {
         parts.apiKeys.invalidate(publicId);
+        parts.signingKeys.keysChanged();
         tenantTokens.keyChanged(id);
       },
     }),

@@ -41,11 +41,15 @@ export function composeWebhooks({ networks, webhookTimeoutMs, ...parts }: Webhoo
   const sender = new WebhookSender({ ...parts, guard, ...timeout });
   const webhooks = new WebhookService({ ...parts, guard });
   const deliveries = new DeliveryService({ ...parts, sender, webhooks });
-  return { webhooks, deliveries, webhookWorker: new WebhookWorker({ ...parts, sender }) };
+  return {
+    sender,
+    guard,
+    webhookParts: { webhooks, deliveries, webhookWorker: new WebhookWorker({ ...parts, sender }) },
+  };
 }
 
 function refused(host: string): CarcosaError {
   return new CarcosaError('invalid_request', {
-    message: `The webhook's address (${host}) leads into a private network. Whoever runs this server can allow it by CARCOSA_WEBHOOK_ALLOW_PRIVATE.`,
+    message: `The address (${host}) leads into a private network. Whoever runs this server can allow it by CARCOSA_WEBHOOK_ALLOW_PRIVATE.`,
   });
 }

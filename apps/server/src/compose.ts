@@ -35,6 +35,7 @@ import {
   RefusedQuotas,
   Sealer,
   ServingService,
+  SigningKeys,
   TeamBuckets,
   TenantFactsCache,
 } from '@carcosa/domain';
@@ -49,9 +50,13 @@ import {
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
+import { composeAlarms } from './compose-alarms.ts';
 import { composeBuckets } from './compose-buckets.ts';
 import { composeLimits } from './compose-limits.ts';
+import { composeMedia } from './compose-media.ts';
 import { composePeople } from './compose-people.ts';
+import { composeRealtime } from './compose-realtime.ts';
+import { composeSignedUploads } from './compose-signed-uploads.ts';
 import { composeTransforms } from './compose-transforms.ts';
 import { composeTree } from './compose-tree.ts';
 import { composeUploads } from './compose-uploads.ts';
@@ -60,9 +65,11 @@ import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
 import { PostgresNotifications } from './postgres-notifications.ts';
+import { RedisNotifications } from './redis-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
 
@@ -88,6 +95,8 @@ export interface ComposeInput {
   random?: Random;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
+  /** Milliseconds that an app has for a callback; absent: 60,000. */
+  callbackTimeoutMs?: number;
   /** Whether downloads, calls and pictures are counted; absent: yes. The bench compares. */
   countsUsage?: boolean;
 }
@@ -139,20 +148,24 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const notifications = new PostgresNotifications({ db, listener });
   const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
   const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
-  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger });
+  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger, clock });
 
   const apiKeys = new ApiKeyService(common);
+  const signingKeys = new SigningKeys({ ...common, sealer });
   const projectFacts = new ProjectFactsCache(common);
   const access = new Access({ projects: projectFacts });
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
     transaction(database.pool, work, { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
-  const webhookParts = composeWebhooks({
+  const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
     ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
-  const operations = new OperationProgress({ notifications, instance });
+  const redis = config.redisUrl
+    ? new RedisNotifications({ url: config.redisUrl, otherwise: notifications, logger })
+    : undefined;
+  const operations = new OperationProgress({ notifications: redis ?? notifications, instance });
   const refusals = new RefusalLog({ db, clock, logger });
   const serving = new ServingService({ ...common, access, secret: Buffer.from(secret) });
   const filesChanged = (keys: string[]): void => serving.filesChanged(keys);
@@ -185,6 +198,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     ...common,
     access,
     apiKeys,
+    signingKeys,
     buckets,
     removeLater,
     tenantFacts,
@@ -199,6 +213,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const { sessionCache } = people;
   subscribeCaches(notifications, {
     apiKeys,
+    signingKeys,
     projectFacts,
     tenantFacts,
     tenantTokens,
@@ -225,8 +240,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   };
   const quotaSettings = new QuotaService({ ...common, access, onChange: onQuotaChange });
   const idempotency = new IdempotencyService(common);
+  const provisioning = new ProvisioningService({ ...common, apiKeys, signingKeys });
   const jobs = new JobService({ ...common, ledger: queue.ledger });
-  const provisioning = new ProvisioningService({ ...common, apiKeys });
   const hashLater = (tx: Queryable, objectId: string): Promise<void> => queue.enqueue(tx, 'hash-object', { objectId });
   const uploadParts = composeUploads({
     ...common,
@@ -241,11 +256,28 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     hashLater,
     secret,
   });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+  });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+  const signedParts = composeSignedUploads({
+    ...{ ...common, access, signingKeys, guard, version: rest.version, stores, files, serving, notifications, queue },
+    ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },
+  });
 
+  const { realtime, closeRealtime } = composeRealtime({
+    ...{ ...common, config, access, apiKeys, projectFacts, tenantFacts, tenantTokens, sessions: people.sessions },
+    ...{ operations, notifications, ...limits },
+  });
   const httpMeter = new HttpMeter();
+  const loadGuard = new LoadGuard({ limits: config.load });
+  const alarmParts = composeAlarms({
+    ...{ ...common, dataDir: config.dataDir, queue, stores, health, sealer, guard, sender },
+    ...{ mailer: people.mailer, http: httpMeter },
+  });
   const downloads = new DownloadTally();
   const metrics = new MetricsService({
     ...{
@@ -260,6 +292,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...limits,
     },
     http: httpMeter,
+    load: loadGuard,
     uploads: uploadParts.uploadTally,
     groups: { ...uploadParts.groups, 'signed-urls': serving.groupSizes },
     caches: {
@@ -283,6 +316,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       audit,
       events,
       operations,
+      realtime,
       refusals,
       apiKeys,
       projects,
@@ -298,6 +332,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...tree,
       ...uploadParts,
       ...webhookParts,
+      ...mediaParts,
+      ...signedParts,
+      signingKeys,
+      ...alarmParts,
       ...limits,
       ...bucketParts,
       ...usageParts,
@@ -308,6 +346,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       egress,
       refusedQuotas,
       httpMeter,
+      loadGuard,
       downloads,
       metrics,
     },
@@ -315,14 +354,23 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     async close(): Promise<void> {
       clearInterval(keyUse);
       metrics.close();
+      loadGuard.close();
+      alarmParts.nodeSampler.close();
       await saveKeyUse();
+      await closeRealtime();
       operations.close();
+      redis?.close();
       await webhookParts.webhookWorker.close();
+      signedParts.announcements.close();
+      await signedParts.callbacks.close();
+      await signedParts.callbackSender.close();
       await refusals.close();
       await egress.close();
       await usageParts.usageMeter.close();
       await refusedQuotas.flush();
       imagePool.close();
+      mediaParts.factsReader.close();
+      await mediaParts.arrivalWorker.close();
       await uploadParts.leases.close();
       await people.accounts.drain();
       await people.emailChanges.drain();

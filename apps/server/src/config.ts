@@ -6,6 +6,7 @@ import { type EncryptionKey, KEY_BYTES, KEY_ID_FORM, ROOT_KEY_ID } from '@carcos
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
 import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
+import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -130,6 +131,12 @@ const WEBHOOK_SHAPE = {
   CARCOSA_WEBHOOK_ALLOW_PRIVATE: BUCKET_SHAPE.CARCOSA_BUCKET_ALLOW_PRIVATE,
 };
 
+/** How many clients may be told what happens, at once. */
+const REALTIME_SHAPE = {
+  CARCOSA_REALTIME_CONNECTIONS: integerVariable(0, 1_000_000).default(10_000),
+  CARCOSA_REALTIME_CONNECTIONS_PER_CLIENT: integerVariable(1, 1_000_000).default(1_000),
+};
+
 /** A bucket at an S3-compatible provider that becomes the default bucket. */
 const S3_SHAPE = {
   CARCOSA_S3_ENDPOINT: httpUrl.optional().describe('an http or https address such as https://s3.example.com'),
@@ -196,10 +203,15 @@ export interface ServerConfig {
   transformCacheBytes: number;
   /** Private networks that webhooks may reach. */
   webhookNetworks: readonly string[];
+  /** Most realtime connections of this process, and of one actor or address. */
+  realtimeLimits: { total: number; perClient: number };
   sendfile: SendfileSettings;
   /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
   metricsToken: string | undefined;
+  /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
+  programPath: string;
   people: PeopleSettings;
+  load: LoadLimits;
 }
 
 /**
@@ -231,9 +243,12 @@ export function readServerConfig(environment: Environment = process.env): Server
     ...readBucketSettings(environment, variables.DATABASE_URL === undefined),
     transformCacheBytes: variables.CARCOSA_TRANSFORM_CACHE_BYTES,
     webhookNetworks: readConfig(WEBHOOK_SHAPE, environment).CARCOSA_WEBHOOK_ALLOW_PRIVATE,
+    realtimeLimits: realtimeLimits(environment),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
+    programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
+    load: readLoadLimits(environment),
   };
 }
 
@@ -271,4 +286,9 @@ function missing(name: string, type: z.ZodType): CarcosaError {
   return new CarcosaError('configuration_invalid', {
     message: `${name} must be set with the other CARCOSA_S3_ variables: ${type.description}`,
   });
+}
+
+function realtimeLimits(environment: Environment): ServerConfig['realtimeLimits'] {
+  const read = readConfig(REALTIME_SHAPE, environment);
+  return { total: read.CARCOSA_REALTIME_CONNECTIONS, perClient: read.CARCOSA_REALTIME_CONNECTIONS_PER_CLIENT };
 }

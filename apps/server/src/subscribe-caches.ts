@@ -14,6 +14,7 @@ import {
   type RateLimitService,
   type ServingService,
   type SessionCache,
+  type SigningKeys,
   type TenantFactsCache,
   type TenantTokens,
 } from '@carcosa/domain';
@@ -22,6 +23,7 @@ import type { PostgresNotifications } from './postgres-notifications.ts';
 
 export interface Caches {
   apiKeys: ApiKeyService;
+  signingKeys: SigningKeys;
   projectFacts: ProjectFactsCache;
   tenantFacts: TenantFactsCache;
   tenantTokens: TenantTokens;
@@ -37,10 +39,11 @@ export interface Caches {
  */
 export function subscribeCaches(
   notifications: PostgresNotifications,
-  { apiKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores }: Caches,
+  { apiKeys, signingKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores }: Caches,
 ): void {
   const keyChanged = (publicId?: string, id?: string): void => {
     apiKeys.invalidate(publicId);
+    signingKeys.keysChanged();
     tenantTokens.keyChanged(id);
   };
   const projectChanged = (projectId?: string): void => {

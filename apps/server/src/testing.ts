@@ -9,6 +9,7 @@ import { type CONNECTION_LIMITS, Listener } from './http/listener.ts';
 import type { Routes } from './http/types.ts';
 
 export { RedisLimitStore } from './redis-limit-store.ts';
+export { jobHandlers } from './workers/job-handlers.ts';
 
 /** What a test wants to be different from a server that was started by `npm start`. */
 export interface TestNodeOptions {

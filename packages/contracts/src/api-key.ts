@@ -24,10 +24,17 @@ export const ApiKey = z.object({
   expiresAt: Timestamp.nullable().describe('null: never'),
   revokedAt: Timestamp.nullable(),
   rotatedTo: z.string().nullable().describe('the key that replaces it'),
+  signs: z.boolean().describe('whether an app may sign addresses with it by itself'),
 });
 export type ApiKey = z.infer<typeof ApiKey>;
 
-export const CreatedApiKey = ApiKey.extend({ key: z.string().describe('the whole key; shown this one time') });
+export const CreatedApiKey = ApiKey.extend({
+  key: z.string().describe('the whole key; shown this one time'),
+  uploadthingToken: z
+    .string()
+    .nullable()
+    .describe('for UPLOADTHING_TOKEN, of a key that signs: it holds the key, and is shown this one time as well'),
+});
 export type CreatedApiKey = z.infer<typeof CreatedApiKey>;
 
 export const CreateApiKeyBody = z.strictObject({
@@ -36,6 +43,12 @@ export const CreateApiKeyBody = z.strictObject({
   permissions: Permissions,
   restrictions: KeyRestrictions.default({}),
   expiresAt: z.iso.datetime({ offset: true }).nullable().default(null),
+  signs: z
+    .boolean()
+    .default(false)
+    .describe(
+      'lets an app sign addresses with it (apps of UploadThing, file routers): then the key is kept sealed, not only as a hash',
+    ),
 });
 export type CreateApiKeyBody = z.infer<typeof CreateApiKeyBody>;
 

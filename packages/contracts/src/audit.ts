@@ -84,7 +84,9 @@ export const AUDIT_ACTIONS = {
     'file.purge',
     'file.bulk',
     'file.sign-url',
+    'file.analyze',
   ],
+  transform: ['transform.create', 'transform.start', 'transform.complete', 'transform.fail', 'transform.cancel'],
   upload: ['upload.create', 'upload.write', 'upload.complete', 'upload.abort'],
   webhook: [
     'webhook.create',
@@ -95,6 +97,8 @@ export const AUDIT_ACTIONS = {
     'webhook.disable',
     'webhook.delete',
   ],
+  callback: ['callback.replay', 'callback.fail'],
+  alarm: ['alarm.create', 'alarm.update', 'alarm.delete', 'alarm.test', 'alarm.fire', 'alarm.resolve'],
   plan: ['plan.create', 'plan.update', 'plan.delete'],
   prices: ['prices.update'],
   'rate-limit': ['rate-limit.update', 'rate-limit.reset', 'rate-limit.block', 'rate-limit.unblock'],

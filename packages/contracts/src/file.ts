@@ -9,6 +9,7 @@ import {
   Timestamp,
   Visibility,
 } from './common.ts';
+import { FileFacts } from './media/file-facts.ts';
 import { FilePath } from './path.ts';
 
 /** A file as every answer shows it. */
@@ -36,10 +37,30 @@ export const File = z.object({
 });
 export type File = z.infer<typeof File>;
 
+/** One file, with what is known of its content. */
+export const FileDetail = File.extend({
+  facts: FileFacts.nullable().describe('what its bytes say; null until known, and for types that say nothing'),
+  madeOf: z
+    .object({
+      fileId: z.string(),
+      version: z.number().int(),
+      jobId: z.string().nullable(),
+      step: z.record(z.string(), z.unknown()),
+    })
+    .nullable()
+    .describe('the file that a transform has made it of'),
+});
+export type FileDetail = z.infer<typeof FileDetail>;
+
 export const FILE_SORTS = ['createdAt', 'updatedAt', 'name', 'size', 'path'] as const;
 export type FileSort = (typeof FILE_SORTS)[number] | `-${(typeof FILE_SORTS)[number]}`;
 
 const sortValues = FILE_SORTS.flatMap((field) => [field, `-${field}`]) as [FileSort, ...FileSort[]];
+/** A number of seconds, with a fraction or not, as digits. */
+const querySeconds = z
+  .string()
+  .regex(/^\d{1,9}(\.\d{1,6})?$/)
+  .transform(Number);
 const instant = z.iso.datetime({ offset: true });
 
 /** A folder in a question: no path of a file ends in "/", so one at its end means nothing. */
@@ -66,6 +87,26 @@ export const ListFilesQuery = z.object({
   tenantId: z.string().max(64).optional().describe('files of this tenant only'),
   uploader: StorableText.max(100).optional(),
   q: StorableText.min(1).max(200).optional().describe('part of the name, any case'),
+  minDuration: querySeconds.optional().describe('seconds; as all that follows, once the facts of a file are known'),
+  maxDuration: querySeconds.optional(),
+  minWidth: queryInteger(0, 1_000_000).optional(),
+  maxWidth: queryInteger(0, 1_000_000).optional(),
+  minHeight: queryInteger(0, 1_000_000).optional(),
+  maxHeight: queryInteger(0, 1_000_000).optional(),
+  orientation: z.enum(['landscape', 'portrait', 'square']).optional(),
+  color: z
+    .string()
+    .regex(/^[0-9a-f]{6}$/i)
+    .optional()
+    .describe('pictures whose dominant colour is near to it, such as ff8800'),
+  colorDistance: queryInteger(1, 200).default(25).describe('with color: how far it may be, in CIE L*a*b*'),
+  similarTo: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .optional()
+    .describe('a perceptual hash: pictures that look alike'),
+  maxDifference: queryInteger(0, 32).default(10).describe('with similarTo: bits of 64 that may differ'),
+  text: StorableText.min(1).max(200).optional().describe('words that documents have, all of them'),
 });
 export type ListFilesQuery = z.infer<typeof ListFilesQuery>;
 

@@ -1,8 +1,23 @@
 import { z } from 'zod';
+import { AlarmNews } from './alarm.ts';
 import { queryInteger, Timestamp } from './common.ts';
 
 /** Every job: its name and what it carries. A handler for each must be there at boot, and only one. */
 export const JOBS = {
+  /** Measures what alarms watch, and tells what has become bad or well. */
+  'evaluate-alarms': z.object({}),
+  /** Hands news of an alarm to one address. */
+  'tell-alarm': z.object({
+    /** Of the news: the same however often it is tried. */
+    id: z.string(),
+    at: z.string(),
+    to: z.discriminatedUnion('type', [
+      z.object({ type: z.literal('email'), address: z.string() }),
+      z.object({ type: z.literal('webhook') }),
+      z.object({ type: z.literal('chat') }),
+    ]),
+    news: AlarmNews,
+  }),
   /** Removes staged bytes of uploads that ended, and objects that nothing refers to. */
   'collect-garbage': z.object({}),
   /** Reads an object back to learn its SHA-256 and MD5 where nothing computed them while it came in. */
@@ -13,12 +28,22 @@ export const JOBS = {
   'seal-audit': z.object({}),
   /** Purges files that have been in the trash for longer than their project keeps them. */
   'purge-trash': z.object({}),
+  /** Tells an app of an upload, where that was not taken before. */
+  'deliver-callback': z.object({ callbackId: z.string() }),
+  /** Ends uploads by signed addresses that nobody has settled, and sends callbacks that a crash left. */
+  'settle-signed-uploads': z.object({}),
   /** Removes usage that is older than it is kept. */
   'retain-usage': z.object({}),
   /** Brings the usage of each day up to what files added and took away. */
   'fold-usage': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */
   'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
+  /** Finds out what a content says of itself. */
+  'read-facts': z.object({ objectId: z.string() }),
+  /** Makes what a transform job asks for. */
+  'run-transform': z.object({ jobId: z.string() }),
+  /** The same for jobs that are done in seconds, so that they need not wait for those that take hours. */
+  'run-small-transform': z.object({ jobId: z.string() }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type JobName = keyof typeof JOBS;

@@ -72,7 +72,7 @@ export const ReceivedPart = z.object({ partNumber: z.number().int(), size: ByteC
 
 export const Upload = z.object({
   id: z.string(),
-  door: z.enum(['simple', 'tus', 'direct']),
+  door: z.enum(['simple', 'tus', 'direct', 'signed']),
   status: z.enum(['open', 'completed', 'aborted', 'expired']),
   path: z.string(),
   name: z.string(),

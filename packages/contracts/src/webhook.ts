@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { queryInteger, StorableText, Timestamp } from './common.ts';
 import { EventFilter } from './events.ts';
 
-const WebhookUrl = z
+/** An http or https address, without credentials. */
+export const WebhookUrl = z
   .url({ protocol: /^https?$/ })
   .max(2048)
   .refine((text) => URL.parse(text)?.username === '' && URL.parse(text)?.password === '', {

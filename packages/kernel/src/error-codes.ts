@@ -46,6 +46,13 @@ export const ERROR_CODES = {
   file_type_not_allowed: entry(
     'The bytes are of a type that the project does not take; `details` says which it takes.',
   ),
+  file_measures_not_allowed: entry(
+    'The picture or recording is smaller, larger, shorter or longer than allowed; `details` says what is allowed.',
+  ),
+  callback_failed: entry(
+    'The file is stored, but the app did not take the word of it; it is told again by itself.',
+    true,
+  ),
   payload_too_large: entry('The body is larger than what is allowed or was declared.'),
   headers_too_large: entry('The header lines are larger than 16 KiB together; send fewer or shorter ones.'),
   length_required: entry('Declare the length of the body (Content-Length).'),
@@ -54,6 +61,13 @@ export const ERROR_CODES = {
   unsupported_media_type: entry('This address does not read that content type.'),
   image_unreadable: entry('The file is not a picture that can be read: it is damaged, or of another kind.'),
   image_too_large: entry('The picture has more pixels or bytes than one may have, or takes too long to read.'),
+  media_unreadable: entry('The file is not video or audio that can be read: it is damaged, or of another kind.'),
+  media_too_large: entry('The video or sound is larger or longer than one may be, or takes too long to read.'),
+  program_missing: entry('The server lacks a program that this needs; the message names the package to install.'),
+  file_quarantined: entry(
+    'The file is not served until a virus scan has found it clean; `details.state` says whether it waits or was found infected.',
+    true,
+  ),
   precondition_failed: entry(
     'The file is not, or no longer, the one that the conditions of the request name; ask for it anew.',
   ),

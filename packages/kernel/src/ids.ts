@@ -25,6 +25,8 @@ export const ID_PREFIXES = {
   event: 'evt',
   webhook: 'whk',
   delivery: 'dlv',
+  callback: 'cbk',
+  alarm: 'alm',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
@@ -48,6 +50,10 @@ export type EventId = Id<'event'>;
 export type WebhookId = Id<'webhook'>;
 /** Of one event to one webhook. */
 export type DeliveryId = Id<'delivery'>;
+/** Of one word to an app about one upload. */
+export type CallbackId = Id<'callback'>;
+
+export type AlarmId = Id<'alarm'>;
 
 // Crockford's base 32 in lower case: sorts as the number does, has no look-alikes, is safe in URLs and file names.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -94,6 +94,16 @@ export class JobLedger {
     });
   }
 
+  /** Jobs that failed for the last time. */
+  async countDeadLetters(db: QueueConnection): Promise<number> {
+    this.#parts.boss();
+    const { rows } = await db.query<{ count: number }>(
+      `select count(*)::int as count from ${this.#jobs} where name = $1 and state = 'created'`,
+      [DEAD_LETTERS],
+    );
+    return rows[0]?.count ?? 0;
+  }
+
   /** The newest first, one more than `limit`. */
   async list(db: QueueConnection, { queue, state, limit, after }: JobListing): Promise<JobRow[]> {
     this.#parts.boss();

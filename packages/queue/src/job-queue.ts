@@ -20,6 +20,9 @@ const START_PATIENCE_MS = 5_000;
 const RESTART_PAUSE_MS = 5_000;
 const JOB_NAMES = Object.keys(JOBS) as JobName[];
 
+/** Seconds between two looks for jobs whose workers have died. */
+const SUPERVISE_SECONDS = 60;
+
 export interface JobQueueOptions {
   connectionString: string;
   logger: Logger;
@@ -27,6 +30,8 @@ export interface JobQueueOptions {
    * Hears what other processes announce; `missed` is called when announcements may have been lost, and once listening has begun.
    */
   subscribe(channel: string, heard: (payload: Record<string, unknown>) => void, missed: () => void): () => void;
+  /** Seconds between two looks for jobs whose workers have died, at least 1; absent: 60. */
+  superviseSeconds?: number;
 }
 
 export interface JobCount {
@@ -75,7 +80,15 @@ export class JobQueue {
       if (!this.#pool.ending) logger.warn({ err: error }, 'a connection of the job queue was lost');
     });
     this.#pool.on('connect', (client) => client.on('error', () => {}));
-    this.#boss = new PgBoss({ db: connectionOf(this.#pool), schema: JOBS_SCHEMA, schedule: false, reindex: false });
+    const superviseSeconds = options.superviseSeconds ?? SUPERVISE_SECONDS;
+    this.#boss = new PgBoss({
+      db: connectionOf(this.#pool),
+      schema: JOBS_SCHEMA,
+      schedule: false,
+      reindex: false,
+      superviseIntervalSeconds: superviseSeconds,
+      monitorIntervalSeconds: superviseSeconds,
+    });
     this.#boss.on('error', (error) => logger.warn({ err: error }, 'the job queue met an error'));
     this.#boss.on('warning', (warning) => logger.warn({ warning }, 'the job queue has a warning'));
     this.#started.promise.catch(() => {});

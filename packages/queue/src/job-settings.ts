@@ -11,6 +11,8 @@ export interface JobSettings {
 }
 
 export const JOB_SETTINGS: Record<JobName, JobSettings> = {
+  'evaluate-alarms': { every: 60, concurrency: 1 },
+  'tell-alarm': { concurrency: 5 },
   'collect-garbage': { every: 60, concurrency: 1 },
   'remove-files': { concurrency: 1 },
   'purge-trash': { every: 3600, concurrency: 1 },
@@ -20,6 +22,13 @@ export const JOB_SETTINGS: Record<JobName, JobSettings> = {
   'retain-usage': { every: 3600, concurrency: 1 },
   'fold-usage': { every: 60, concurrency: 1 },
   'hash-object': { concurrency: 2 },
+  'read-facts': { concurrency: 2 },
+  // FFmpeg itself uses all processors.
+  'run-transform': { concurrency: 1 },
+  'run-small-transform': { concurrency: 2 },
+  // Most of the time it waits for others.
+  'deliver-callback': { concurrency: 20 },
+  'settle-signed-uploads': { every: 60, concurrency: 1 },
 };
 
 /** Seconds. A worker that shows no sign of life for so long has died, and its job is given to another. */

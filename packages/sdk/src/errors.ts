@@ -12,6 +12,8 @@ export type ClientErrorCode =
   | 'source_unreadable'
   /** A setting or argument of the call does not work out. */
   | 'invalid_argument'
+  /** Your backend refused the upload: the message is its own. */
+  | 'route_refused'
   /** Something else was thrown, by a token provider perhaps: it is the `cause`. */
   | 'unexpected';
 

@@ -21,6 +21,17 @@ export type { Page, Pages } from './pages.ts';
 export type { TransformAddress, TransformOptions } from './transform/url.ts';
 export { transformSteps, transformUrl } from './transform/url.ts';
 export type { UploadProgress } from './upload/progress.ts';
+export type {
+  RouteClient,
+  RouteClientOptions,
+  RouteConfig,
+  RoutedFile,
+  RouteInput,
+  RouterTypes,
+  RouteServerData,
+  RouteUploadOptions,
+} from './upload/routes.ts';
+export { createRouteClient } from './upload/routes.ts';
 export type { UploadInput, UploadSource, UriFile } from './upload/source.ts';
 export { type UploadState, UploadTask } from './upload/task.ts';
 export { type UploadOptions, Uploads } from './upload/uploads.ts';

@@ -12,6 +12,42 @@ export interface AddressBlock {
   count: number;
 }
 
+export interface Alarm {
+  id: string;
+  organizationId: string | null;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  name: string;
+  threshold: number;
+  forMinutes: number;
+  enabled: boolean;
+  toAdministrators: boolean;
+  emails: string[];
+  webhookUrl: string | null;
+  /** the host of chatUrl, which is itself a secret */
+  chatHost: string | null;
+  state: 'ok' | 'firing';
+  firing: AlarmSubject[];
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+}
+
+export interface AlarmSubject {
+  /** the bucket, webhook, node or quota that it is about */
+  subject: string;
+  label: string;
+  /** when it was told */
+  since: string;
+  /** what was measured last */
+  value: number;
+}
+
+export interface AlarmTest {
+  results: { target: 'email' | 'webhook' | 'chat'; to: string; error: string | null; }[];
+}
+
 export interface ApiKey {
   id: string;
   projectId: string;
@@ -30,6 +66,8 @@ export interface ApiKey {
   revokedAt: string | null;
   /** the key that replaces it */
   rotatedTo: string | null;
+  /** whether an app may sign addresses with it by itself */
+  signs: boolean;
 }
 
 export interface AuditEntry {
@@ -140,6 +178,34 @@ export interface BulkResult {
   results: { id: string; ok: boolean; file?: File; error?: { error: string; message: string; }; }[];
 }
 
+export interface Callback {
+  id: string;
+  projectId: string;
+  uploadId: string;
+  fileKey: string;
+  /** that the upload is whole, or that it failed */
+  hook: 'callback' | 'error';
+  /** whom it goes to, without the query */
+  url: string;
+  /** it goes out by the stream that an app in development holds open, not by a request */
+  isDev: boolean;
+  /** failed: the last attempt was made; replay it when the reason is gone */
+  state: 'pending' | 'delivered' | 'failed';
+  attempts: number;
+  nextAttemptAt: string | null;
+  lastAttemptAt: string | null;
+  /** of the answer; null where there was none */
+  lastStatus: number | null;
+  /** why the last attempt does not count */
+  lastError: string | null;
+  /** what the app said went wrong on its side */
+  resultError: string | null;
+  /** when the app said what it made of it */
+  answeredAt: string | null;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+}
+
 export interface CallerLimits {
   /** id of a key, token or user, or a client address */
   caller: string;
@@ -196,12 +262,36 @@ export interface CostLine {
   cost: number;
 }
 
+export interface CreateAlarmBody {
+  /** absent: of the server, for its administrators */
+  organizationId?: string;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  /** absent: the kind */
+  name?: string;
+  /** from where on it is bad; in the unit of the kind */
+  threshold?: number;
+  /** how long it must be so before it is told, and gone before that is */
+  forMinutes?: number;
+  enabled?: boolean;
+  /** mail to administrators of the server, or to owners and admins of the organization */
+  toAdministrators?: boolean;
+  /** further addresses */
+  emails?: string[];
+  /** gets a request that is signed as those of webhooks; null for none */
+  webhookUrl?: string | null;
+  /** an incoming webhook of Slack, Mattermost, Discord or what understands them; null for none */
+  chatUrl?: string | null;
+}
+
 export interface CreateApiKeyBody {
   projectId?: string;
   name: string;
   permissions: PermissionName[];
   restrictions?: { tenantId?: string; pathPrefix?: string; ipRanges?: string[]; origins?: string[]; };
   expiresAt?: string | null;
+  /** lets an app sign addresses with it (apps of UploadThing, file routers): then the key is kept sealed, not only as a hash */
+  signs?: boolean;
 }
 
 export type CreateBucketBody = { organizationId: string; name: string; shares?: ShareBucketBody[]; provider: 's3'; bucket: string; prefix?: string; endpoint?: string; publicEndpoint?: string; region?: string; pathStyle?: boolean; credentials: BucketCredentials; } | { organizationId: string; name: string; shares?: ShareBucketBody[]; provider: 'local'; };
@@ -239,6 +329,20 @@ export interface CreateTenantBody {
   metadata?: Record<string, unknown>;
 }
 
+export interface CreateTransformJobBody {
+  projectId?: string;
+  /** the source; without it, `select` says which files */
+  fileId?: string;
+  /** of the source; absent: the present one */
+  version?: number;
+  /** a batch: the same steps for each of many files */
+  select?: { folder?: string; recursive?: boolean; type?: string; tag?: string; q?: string; ids?: string[]; };
+  /** done one after the other, each from the source */
+  steps: { type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep[];
+  /** versions: the result of the one step, of one file, becomes a new version of its source */
+  into?: 'files' | 'versions';
+}
+
 export interface CreateWebhookBody {
   /** for what happens in this project */
   projectId?: string;
@@ -271,8 +375,12 @@ export interface CreatedApiKey {
   revokedAt: string | null;
   /** the key that replaces it */
   rotatedTo: string | null;
+  /** whether an app may sign addresses with it by itself */
+  signs: boolean;
   /** the whole key; shown this one time */
   key: string;
+  /** for UPLOADTHING_TOKEN, of a key that signs: it holds the key, and is shown this one time as well */
+  uploadthingToken: string | null;
 }
 
 export interface Delivery {
@@ -404,6 +512,95 @@ export interface File {
   deletedAt: string | null;
 }
 
+export interface FileDetail {
+  id: string;
+  /** the unguessable name in /f/{key}; never changes */
+  key: string;
+  name: string;
+  path: string;
+  /** bytes */
+  size: number;
+  /** decided from the bytes */
+  contentType: string;
+  declaredContentType: string | null;
+  /** hex; null until known */
+  sha256: string | null;
+  /** hex; null until known */
+  md5: string | null;
+  visibility: 'public' | 'private';
+  version: number;
+  url: string;
+  metadata: Record<string, unknown>;
+  tags: string[];
+  tenantId: string | null;
+  bucketId: string;
+  uploadedBy: string | null;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+  /** in the trash since */
+  deletedAt: string | null;
+  /** what its bytes say; null until known, and for types that say nothing */
+  facts: FileFacts | null;
+  /** the file that a transform has made it of */
+  madeOf: { fileId: string; version: number; jobId: string | null; step: Record<string, unknown>; } | null;
+}
+
+export interface FileFacts {
+  kind: 'image' | 'video' | 'audio' | 'document';
+  /** why the file could not be read: it is damaged, or of another kind */
+  problem?: string;
+  /** pixels as it is shown, turned upright */
+  width?: number;
+  height?: number;
+  orientation?: 'landscape' | 'portrait' | 'square';
+  exifOrientation?: number;
+  hasAlpha?: boolean;
+  /** of an animation */
+  frames?: number;
+  /** of a document */
+  pages?: number;
+  /** the most frequent first; shares add up to at most 1 */
+  colors?: { hex: string; share: number; }[];
+  /** base64 */
+  thumbhash?: string;
+  blurhash?: string;
+  /** 64 bits in hex; pictures that look alike differ in few of them */
+  perceptualHash?: string;
+  /** camera and exposure; never the place */
+  exif?: Record<string, string | number>;
+  /** seconds */
+  duration?: number;
+  /** bits a second of all together */
+  bitRate?: number;
+  container?: string;
+  video?: { codec: string; profile?: string; frameRate?: number; bitRate?: number; pixelFormat?: string; rotation?: number; };
+  audio?: { codec: string; channels: number; sampleRate: number; bitRate?: number; };
+  /** title, artist, album and their like */
+  tags?: Record<string, string>;
+  /** of a document */
+  title?: string;
+  author?: string;
+  /** whether text was found in it, which searches find */
+  hasText?: boolean;
+}
+
+export interface FileFactsDetail {
+  /** null until known, and for what has none */
+  facts: FileFacts | null;
+  /** never part of what is public, nor of events */
+  location: FileLocation | null;
+  /** of a document, at most 100,000 characters */
+  text: string | null;
+}
+
+export interface FileLocation {
+  latitude: number;
+  longitude: number;
+  altitude?: number;
+}
+
 export interface FileVersion {
   version: number;
   current: boolean;
@@ -424,6 +621,14 @@ export interface Folder {
   files: number;
   /** bytes */
   bytes: number;
+}
+
+export interface ImageStep {
+  type: 'image';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** the steps of a picture, as in its short address */
+  transform: string;
 }
 
 export interface InitUploadBody {
@@ -590,6 +795,21 @@ export interface LoginProviderView {
   name: string;
   /** where a browser goes to log in there */
   startUrl: string;
+}
+
+export interface LoudnessStep {
+  type: 'loudness';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+}
+
+export interface MadeFileView {
+  id: string;
+  version: number;
+  path: string;
+  url: string;
+  contentType: string;
+  size: number;
 }
 
 export interface Me {
@@ -948,6 +1168,30 @@ export interface RotateWebhookSecretBody {
   overlapSeconds?: number;
 }
 
+export interface SavedAlarm {
+  id: string;
+  organizationId: string | null;
+  /** what is watched */
+  kind: 'error-rate' | 'disk' | 'dead-letters' | 'bucket' | 'webhook' | 'quota';
+  name: string;
+  threshold: number;
+  forMinutes: number;
+  enabled: boolean;
+  toAdministrators: boolean;
+  emails: string[];
+  webhookUrl: string | null;
+  /** the host of chatUrl, which is itself a secret */
+  chatHost: string | null;
+  state: 'ok' | 'firing';
+  firing: AlarmSubject[];
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+  /** `whsec_…`; it is not shown again */
+  webhookSecret: string | null;
+}
+
 export interface SecondStep {
   twoFactorRequired: true;
   /** goes with the code to POST /auth/login/two-factor */
@@ -1015,6 +1259,14 @@ export interface SignedUrlBody {
   version?: number;
 }
 
+export interface StepOutcome {
+  type: string;
+  /** of a ladder or sheet, what players are given comes last */
+  files: MadeFileView[];
+  /** what it found out, such as the loudness */
+  data?: Record<string, unknown>;
+}
+
 export interface Team {
   id: string;
   organizationId: string;
@@ -1058,6 +1310,43 @@ export interface TransferBody {
   userId: string;
 }
 
+export interface TransformJob {
+  id: string;
+  kind: 'file' | 'batch';
+  projectId: string;
+  tenantId: string | null;
+  fileId: string | null;
+  version: number | null;
+  origin: 'request' | 'arrival';
+  status: 'waiting' | 'processing' | 'completed' | 'failed' | 'cancelled';
+  /** percent; 100 with `completed` alone */
+  progress: number;
+  /** the one that is being done */
+  step: string | null;
+  steps: (Record<string, unknown>)[];
+  /** of the steps that are done; of a batch, see its items */
+  results: StepOutcome[];
+  /** of a batch */
+  items: { total: number; completed: number; failed: number; } | null;
+  error: { error: string; message: string; } | null;
+  createdBy: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+}
+
+export interface TransformJobItem {
+  position: number;
+  fileId: string;
+  version: number;
+  path: string;
+  status: 'waiting' | 'completed' | 'failed';
+  results: StepOutcome[];
+  error: { error: string; message: string; } | null;
+  finishedAt: string | null;
+}
+
 export interface TwoFactorSetup {
   /** otpauth://totp/… for the authenticator, as text or as a QR code */
   otpauthUrl: string;
@@ -1065,6 +1354,23 @@ export interface TwoFactorSetup {
   secret: string;
   /** each serves once instead of a code; shown this one time */
   recoveryCodes: string[];
+}
+
+export interface UpdateAlarmBody {
+  name?: string;
+  /** from where on it is bad; in the unit of the kind */
+  threshold?: number;
+  /** how long it must be so before it is told, and gone before that is */
+  forMinutes?: number;
+  enabled?: boolean;
+  /** mail to administrators of the server, or to owners and admins of the organization */
+  toAdministrators?: boolean;
+  /** further addresses */
+  emails?: string[];
+  /** gets a request that is signed as those of webhooks; null for none */
+  webhookUrl?: string | null;
+  /** an incoming webhook of Slack, Mattermost, Discord or what understands them; null for none */
+  chatUrl?: string | null;
 }
 
 export interface UpdateApiKeyBody {
@@ -1133,7 +1439,7 @@ export interface UpdateWebhookBody {
 
 export interface Upload {
   id: string;
-  door: 'simple' | 'tus' | 'direct';
+  door: 'simple' | 'tus' | 'direct' | 'signed';
   status: 'open' | 'completed' | 'aborted' | 'expired';
   path: string;
   name: string;
@@ -1283,6 +1589,7 @@ export interface Webhook {
 
 export type ErrorCode =
   | 'bucket_in_use'
+  | 'callback_failed'
   | 'checksum_mismatch'
   | 'configuration_invalid'
   | 'conflict'
@@ -1290,6 +1597,8 @@ export type ErrorCode =
   | 'database_unavailable'
   | 'email_taken'
   | 'email_unverified'
+  | 'file_measures_not_allowed'
+  | 'file_quarantined'
   | 'file_too_large'
   | 'file_type_not_allowed'
   | 'forbidden'
@@ -1309,6 +1618,8 @@ export type ErrorCode =
   | 'link_invalid'
   | 'login_not_fresh'
   | 'login_provider_unavailable'
+  | 'media_too_large'
+  | 'media_unreadable'
   | 'method_not_allowed'
   | 'no_password'
   | 'not_found'
@@ -1317,6 +1628,7 @@ export type ErrorCode =
   | 'path_taken'
   | 'payload_too_large'
   | 'precondition_failed'
+  | 'program_missing'
   | 'quota_exceeded'
   | 'range_not_satisfiable'
   | 'rate_limited'
@@ -1340,12 +1652,19 @@ export type ErrorCode =
   | 'upload_offset_mismatch';
 
 export type EventType =
+  | 'alarm.created'
+  | 'alarm.deleted'
+  | 'alarm.fired'
+  | 'alarm.resolved'
+  | 'alarm.updated'
   | 'bucket.created'
   | 'bucket.credentials_rotated'
   | 'bucket.deleted'
   | 'bucket.shared'
   | 'bucket.unshared'
   | 'bucket.updated'
+  | 'callback.failed'
+  | 'file.analyzed'
   | 'file.copied'
   | 'file.created'
   | 'file.moved'
@@ -1388,6 +1707,10 @@ export type EventType =
   | 'tenant.updated'
   | 'token.created'
   | 'token.revoked'
+  | 'transform.cancelled'
+  | 'transform.completed'
+  | 'transform.failed'
+  | 'transform.started'
   | 'upload.aborted'
   | 'webhook.created'
   | 'webhook.deleted'
@@ -1398,6 +1721,7 @@ export type EventType =
 
 /** What each operation takes and gives, by method and path below `/api/v1`. */
 export interface Operations {
+  "DELETE /alarms/{id}": { path: { id: string }; data: null };
   "DELETE /api-keys/{id}": { path: { id: string }; data: ApiKey };
   "DELETE /auth/passkeys/{id}": { path: { id: string }; data: null };
   "DELETE /auth/sessions": { data: { ended: number; } };
@@ -1415,9 +1739,12 @@ export interface Operations {
   "DELETE /teams/{id}": { path: { id: string }; data: null };
   "DELETE /teams/{id}/members/{userId}": { path: { id: string; userId: string }; data: null };
   "DELETE /tenants/{id}": { path: { id: string }; data: null };
+  "DELETE /transform/jobs/{id}": { path: { id: string }; data: TransformJob };
   "DELETE /tus/{id}": { path: { id: string }; data: null };
   "DELETE /uploads/{id}": { path: { id: string }; data: null };
   "DELETE /webhooks/{id}": { path: { id: string }; data: null };
+  "GET /alarms": { query?: { organizationId?: string; limit?: number; cursor?: string }; data: { items: Alarm[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /alarms/{id}": { path: { id: string }; data: Alarm };
   "GET /api-keys": { query?: { limit?: number; cursor?: string; projectId?: string }; data: { items: ApiKey[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /api-keys/{id}": { path: { id: string }; data: ApiKey };
   "GET /audit-logs": { query?: { organizationId?: string; projectId?: string; tenantId?: string; actor?: string; action?: string; resource?: string; result?: string; from?: string; to?: string; limit?: number; cursor?: string }; data: { items: AuditEntry[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1432,16 +1759,20 @@ export interface Operations {
   "GET /auth/sessions": { data: { items: Session[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /buckets": { query?: { organizationId?: string; limit?: number; cursor?: string }; data: { items: Bucket[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /buckets/{id}": { path: { id: string }; data: Bucket };
+  "GET /callbacks": { query?: { projectId?: string; state?: 'pending' | 'delivered' | 'failed'; fileKey?: string; limit?: number; cursor?: string }; data: { items: Callback[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /callbacks/{id}": { path: { id: string }; data: Callback };
   "GET /events": { query?: { organizationId?: string; projectId?: string; tenantId?: string; type?: string; resourceId?: string; from?: string; to?: string; limit?: number; cursor?: string }; data: { items: Event[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /events/stream": { query?: { organizationId?: string; projectId?: string; tenantId?: string; rooms?: string; since?: string }; data: null };
   "GET /events/{id}": { path: { id: string }; data: Event };
   "GET /f/{key}": { path: { key: string }; query?: { v?: string; download?: string; expires?: string; signature?: string }; data: null };
-  "GET /files": { query?: { projectId?: string; limit?: number; cursor?: string; sort?: 'createdAt' | '-createdAt' | 'updatedAt' | '-updatedAt' | 'name' | '-name' | 'size' | '-size' | 'path' | '-path'; status?: 'live' | 'trashed'; folder?: string; recursive?: boolean; type?: string; minSize?: number; maxSize?: number; createdAfter?: string; createdBefore?: string; tag?: string; tenantId?: string; uploader?: string; q?: string }; data: { items: File[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /files": { query?: { projectId?: string; limit?: number; cursor?: string; sort?: 'createdAt' | '-createdAt' | 'updatedAt' | '-updatedAt' | 'name' | '-name' | 'size' | '-size' | 'path' | '-path'; status?: 'live' | 'trashed'; folder?: string; recursive?: boolean; type?: string; minSize?: number; maxSize?: number; createdAfter?: string; createdBefore?: string; tag?: string; tenantId?: string; uploader?: string; q?: string; minDuration?: string; maxDuration?: string; minWidth?: number; maxWidth?: number; minHeight?: number; maxHeight?: number; orientation?: 'landscape' | 'portrait' | 'square'; color?: string; colorDistance?: number; similarTo?: string; maxDifference?: number; text?: string }; data: { items: File[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /files/folders": { query?: { projectId?: string; folder?: string; tenantId?: string; limit?: number; cursor?: string }; data: { items: Folder[]; nextCursor: string | null; hasMore: boolean; } };
-  "GET /files/{id}": { path: { id: string }; query?: { projectId?: string }; data: File };
+  "GET /files/{id}": { path: { id: string }; query?: { projectId?: string }; data: FileDetail };
   "GET /files/{id}/download": { path: { id: string }; query?: { version?: number }; data: null };
+  "GET /files/{id}/facts": { path: { id: string }; query?: { projectId?: string }; data: FileFactsDetail };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
-  "GET /jobs": { query?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
   "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1466,6 +1797,9 @@ export interface Operations {
   "GET /tenants": { query?: { projectId?: string; externalId?: string; limit?: number; cursor?: string }; data: { items: Tenant[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /tenants/{id}": { path: { id: string }; data: Tenant };
   "GET /tenants/{id}/quotas": { path: { id: string }; data: QuotaReport };
+  "GET /transform/jobs": { query?: { projectId?: string; fileId?: string; status?: 'waiting' | 'processing' | 'completed' | 'failed' | 'cancelled'; limit?: number; cursor?: string }; data: { items: TransformJob[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /transform/jobs/{id}": { path: { id: string }; data: TransformJob };
+  "GET /transform/jobs/{id}/items": { path: { id: string }; query?: { status?: 'waiting' | 'completed' | 'failed'; limit?: number; cursor?: string }; data: { items: TransformJobItem[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /transform/{projectId}/{path}": { path: { projectId: string; path: string }; query?: { v?: string; tenantId?: string; expires?: string; signature?: string; w?: string; h?: string; fit?: string; format?: string; quality?: string }; data: null };
   "GET /uploads": { query?: { projectId?: string; status?: 'unfinished'; fingerprint?: string; limit?: number; cursor?: string }; data: { items: Upload[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /uploads/{id}": { path: { id: string }; data: Upload };
@@ -1482,6 +1816,7 @@ export interface Operations {
   "HEAD /tus/{id}": { path: { id: string }; data: null };
   "OPTIONS /tus": { data: null };
   "OPTIONS /tus/{id}": { path: { id: string }; data: null };
+  "PATCH /alarms/{id}": { path: { id: string }; body: UpdateAlarmBody; data: SavedAlarm };
   "PATCH /api-keys/{id}": { path: { id: string }; body: UpdateApiKeyBody; data: ApiKey };
   "PATCH /auth/me": { body: UpdateMeBody; data: User };
   "PATCH /auth/passkeys/{id}": { path: { id: string }; body: RenamePasskeyBody; data: Passkey };
@@ -1496,6 +1831,8 @@ export interface Operations {
   "PATCH /tus/{id}": { path: { id: string }; data: null };
   "PATCH /webhooks/{id}": { path: { id: string }; body: UpdateWebhookBody; data: Webhook };
   "POST /access/explain": { body: ExplainBody; data: Explanation };
+  "POST /alarms": { body: CreateAlarmBody; data: SavedAlarm };
+  "POST /alarms/{id}/test": { path: { id: string }; data: AlarmTest };
   "POST /api-keys": { body: CreateApiKeyBody; data: CreatedApiKey };
   "POST /api-keys/{id}/rotate": { path: { id: string }; body?: RotateApiKeyBody | null; data: CreatedApiKey };
   "POST /auth/change-email": { body: ChangeEmailBody; data: { message: string; } };
@@ -1523,6 +1860,7 @@ export interface Operations {
   "POST /buckets/{id}/fix-cors": { path: { id: string }; body?: { origins?: string[]; } | null; data: BucketCorsFix };
   "POST /buckets/{id}/share": { path: { id: string }; body: ShareBucketBody; data: Bucket };
   "POST /buckets/{id}/test": { path: { id: string }; body?: { origins?: string[]; } | null; data: BucketExamination };
+  "POST /callbacks/{id}/replay": { path: { id: string }; data: Callback };
   "POST /events/{id}/replay": { path: { id: string }; body: ReplayEventBody; data: Delivery };
   "POST /files": { body: Bytes; data: File };
   "POST /files/bulk": { query?: { projectId?: string }; body: BulkFilesBody; data: BulkResult };
@@ -1534,7 +1872,7 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
-  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'retain-usage' | 'fold-usage' | 'remove-files'; } | null; data: { retried: number; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; } | null; data: { retried: number; } };
   "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
   "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };
@@ -1547,6 +1885,7 @@ export interface Operations {
   "POST /tenants": { body: CreateTenantBody; data: Tenant };
   "POST /tenants/{id}/tokens": { path: { id: string }; body?: MintTokenBody | null; data: MintedToken };
   "POST /tokens/validate": { body?: ValidateTokenBody | null; data: TokenFacts };
+  "POST /transform/jobs": { body: CreateTransformJobBody; data: TransformJob };
   "POST /tus": { data: null };
   "POST /tus/{id}": { path: { id: string }; data: null };
   "POST /uploads/collect": { data: CollectResult };

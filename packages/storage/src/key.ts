@@ -36,6 +36,11 @@ export function storageKey(input: StorageKeyInput): string {
   return [owner, ...folders, leaf].join('/');
 }
 
+/** The id of the object that a key of {@link storageKey} was made for; null for any other text. */
+export function objectIdOf(key: string): string | null {
+  return /~(obj_[0-9a-z]+)(?:\.[A-Za-z0-9]{1,10})?$/.exec(key)?.[1] ?? null;
+}
+
 /** @throws CarcosaError `invalid_path` unless `key` has the form that {@link storageKey} makes. */
 export function assertStorageKey(key: string): void {
   const wrong =

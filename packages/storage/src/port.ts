@@ -21,6 +21,11 @@ export interface ObjectStore {
   readonly diagnosis?: DiagnosisCapability;
   /** Stores small contents in one step; absent where that saves nothing. */
   readonly whole?: WholeCapability;
+  /**
+   * Keys under which bytes were made whole again when the store was opened, because a crash had torn or taken them. Some may have been deleted
+   * before: who opens the store has those removed that nothing refers to. Absent: none.
+   */
+  readonly recovered?: readonly string[];
 
   /**
    * Begins an object under `uploadId`. Nothing under `key` counts before {@link StagedObject.commit}, though a provider may show bytes

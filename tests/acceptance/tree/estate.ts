@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { type Answer, expectData } from '../../support/api.ts';
 import { newEmail, type Person, register } from '../../support/people.ts';
 import type { Server } from '../../support/server.ts';
+import { ask, putFile, signUpload } from '../../support/uploadthing.ts';
 
 /** The ids of everything that one organization has, by what stands before or for them in an address. */
 export interface Ids {
@@ -18,6 +19,10 @@ export interface Ids {
   event: string;
   webhook: string;
   delivery: string;
+  /** Of a transform. */
+  job: string;
+  callback: string;
+  alarm: string;
 }
 
 /** An organization with one thing of each kind, and all who may act in it. */
@@ -77,7 +82,7 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
         json: { projectId: project, name: 'a', ...json },
       }),
     );
-  const key = await makeKey({ permissions: ['admin'] });
+  const key = await makeKey({ permissions: ['admin'], signs: true });
   const tenant = await made(
     server.api<{ id: string }>('POST', '/tenants', { key: key.key, json: { name: 'Customer' } }),
   );
@@ -108,13 +113,43 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     }),
   );
   const delivery = expectData(await owner.call<{ id: string }>('POST', `/webhooks/${webhook}/test`));
+  const alarm = await made(
+    owner.call<{ id: string }>('POST', '/alarms', { json: { organizationId: organization, kind: 'quota' } }),
+  );
   const ids: Ids = {
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
-    ...{ webhook, delivery: delivery.id },
+    ...{ webhook, delivery: delivery.id, alarm: alarm.id, job: await makeJob(server, key.key) },
+    callback: await makeCallback(server, { appId: project, apiKey: key.key }),
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };
+}
+
+/** What an app is told of an upload that was refused: it leaves no file. Nobody answers there. */
+export async function makeCallback(server: Server, app: { appId: string; apiKey: string }): Promise<string> {
+  const page = '<html></html>';
+  const { key, url } = signUpload(server, { ...app, size: page.length, name: 'a.png', type: 'image/png', slug: 's' });
+  const callback = { callbackUrl: 'https://receiver.invalid/callback', callbackSlug: 's' };
+  expect((await ask(server, '/ingest/route-metadata', { fileKeys: [key], ...callback }, app.apiKey)).status).toBe(200);
+  expect((await putFile(url, page)).status).toBe(415);
+  const listed = await server.api<{ items: { id: string }[] }>('GET', '/callbacks', {
+    key: app.apiKey,
+    query: { fileKey: key },
+  });
+  return expectData(listed).items[0]?.id ?? '';
+}
+
+/** A transform job whose source was damaged, and is gone: nothing else is left of it. */
+async function makeJob(server: Server, key: string): Promise<string> {
+  const body = Buffer.from('\x89PNG\r\n\x1a\n and no more', 'latin1');
+  const source = await server.api<{ id: string }>('POST', '/files', { key, query: { path: 'a/c.png' }, body });
+  const { id: fileId } = expectData(source, 201);
+  const json = { fileId, steps: [{ type: 'image', transform: 'w_10' }] };
+  const { id } = expectData(await server.api<{ id: string }>('POST', '/transform/jobs', { key, json }), 202);
+  const purged = await server.api('DELETE', `/files/${fileId}`, { key, query: { permanent: true } });
+  expect(purged.status).toBe(200);
+  return id;
 }
 
 /** Somebody new, invited by the owner. */

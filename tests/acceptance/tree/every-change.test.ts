@@ -20,6 +20,7 @@ const SILENT: Record<string, string> = {
   'POST /uploads/{id}/parts': 'signs addresses of an upload that is open',
   'PUT /uploads/{id}/parts/{partNumber}': 'adds bytes to an upload: its end is recorded',
   'POST /buckets/{id}/fix-cors': 'asks a provider: tried with a real one in buckets.test.ts',
+  'DELETE /transform/jobs/{id}': 'only one that has not ended: tried in media/jobs.test.ts',
   'POST /jobs/{id}/retry': 'tried with jobs that failed by the suite of the queue',
   'POST /jobs/{id}/cancel': 'tried with jobs that wait by the suite of the queue',
   'POST /tus': 'opens an upload: its end is recorded',
@@ -161,6 +162,12 @@ it('is recorded, whichever route makes it', async () => {
   const rotated = await change('POST /api-keys/{id}/rotate', owner, [made.id], json({}));
   await change('DELETE /api-keys/{id}', owner, [rotated.id]);
 
+  const picture = await change('POST /files', key, [], {
+    query: { path: 'x/1.png' },
+    body: Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+  });
+  const steps = [{ type: 'image', transform: 'w_10' }];
+  await change('POST /transform/jobs', key, [], json({ fileId: picture.id, steps }));
   const file = await change('POST /files', key, [], { query: { path: 'x/1.txt' }, body: 'one' });
   await change('POST /files', key, [], { query: { path: 'x/1.txt' }, body: 'two' });
   await change('PATCH /files/{id}', key, [file.id], json({ tags: ['a'] }));
@@ -202,6 +209,12 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /webhooks/{id}/replay', key, [hook.id], json({ from: '2026-01-01T00:00:00.000Z' }));
   await change('POST /events/{id}/replay', key, [delivery.eventId], json({ webhookId: hook.id }));
   await change('DELETE /webhooks/{id}', key, [hook.id]);
+
+  await change('POST /callbacks/{id}/replay', key, [ids.callback]);
+  const alarm = await change('POST /alarms', owner, [], json({ organizationId: ids.organization, kind: 'webhook' }));
+  await change('PATCH /alarms/{id}', owner, [alarm.id], json({ threshold: 7 }));
+  await change('POST /alarms/{id}/test', owner, [alarm.id]);
+  await change('DELETE /alarms/{id}', owner, [alarm.id]);
 
   await change('PATCH /auth/me', member.accessToken, [], json({ name: 'Cassilda' }));
   const email = newEmail();

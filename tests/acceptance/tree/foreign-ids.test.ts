@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallOptions } from '../../support/api.ts';
 import { type Person, register } from '../../support/people.ts';
+import { textOf } from '../../support/realtime.ts';
 import { type Server, startServer } from '../../support/server.ts';
 import { type Estate, type Ids, liftLimits, makeEstate } from './estate.ts';
 
@@ -33,6 +34,9 @@ const KINDS: Record<string, keyof Ids> = {
   events: 'event',
   webhooks: 'webhook',
   deliveries: 'delivery',
+  jobs: 'job',
+  callbacks: 'callback',
+  alarms: 'alarm',
 };
 /** Ids in a query or body. */
 const NAMED: Record<string, keyof Ids> = {
@@ -85,6 +89,11 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'POST /webhooks/{id}/rotate-secret': () => ({ json: {} }),
   'POST /webhooks/{id}/replay': () => ({ json: { from: '2026-01-01T00:00:00.000Z' } }),
   'POST /events/{id}/replay': ({ webhook: webhookId }) => ({ json: { webhookId } }),
+  'POST /alarms': ({ organization: organizationId }) => ({ json: { organizationId, kind: 'quota' } }),
+  'PATCH /alarms/{id}': () => ({ json: { name: 'Mine' } }),
+  'POST /transform/jobs': ({ project: projectId, file: fileId }) => ({
+    json: { projectId, fileId, steps: [{ type: 'image', transform: 'w_10' }] },
+  }),
   'POST /uploads/init': ({ project: projectId }) => ({ json: { projectId, fileName: 'mine', size: 1 } }),
   'POST /uploads/{id}/parts': () => ({ json: { partNumbers: [1] } }),
   'POST /uploads/{id}/complete': () => ({ json: {} }),
@@ -192,7 +201,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv' },
+    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk', job: 'job' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 
@@ -227,7 +236,7 @@ async function ask(
     body: json ?? (options.body as string | undefined) ?? null,
     redirect: 'manual',
   });
-  return { status: response.status, text: await response.text() };
+  return { status: response.status, text: await textOf(response) };
 }
 
 /** What an answer tells, but for what differs with each request, and for the ids that the caller sent. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectData } from '../../support/api.ts';
 import { register } from '../../support/people.ts';
+import { textOf } from '../../support/realtime.ts';
 import { type Server, startServer } from '../../support/server.ts';
 import { type Estate, liftLimits, makeEstate } from './estate.ts';
 
@@ -63,7 +64,7 @@ async function isForbidden({ method, path }: Route, key: string): Promise<boolea
     headers: { authorization: `Bearer ${key}`, ...tus },
     redirect: 'manual',
   });
-  const text = await response.text();
+  const text = await textOf(response);
   return response.status === 403 && (text === '' || text.includes('"permission"'));
 }
 

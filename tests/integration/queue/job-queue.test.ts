@@ -1,6 +1,6 @@
 import type { JobName } from '@carcosa/contracts';
 import { type Database, type Listener, transaction } from '@carcosa/database';
-import { JOBS_SCHEMA, type JobQueue } from '@carcosa/queue';
+import { JOBS_CHANNEL, JOBS_SCHEMA, type JobQueue } from '@carcosa/queue';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, databaseKinds } from '../../support/database.ts';
 import { type Handle, openQueue } from './support.ts';
@@ -21,8 +21,12 @@ describe.each(databaseKinds())('jobs on %s', (kind) => {
     await database.pool.query(`delete from ${JOBS_SCHEMA}.job where name = 'hash-object'`);
   });
 
-  async function node(handle: Handle | null, counts: Partial<Record<JobName, number>> = {}): Promise<JobQueue> {
-    const opened = await openQueue(database, handle, counts);
+  async function node(
+    handle: Handle | null,
+    counts: Partial<Record<JobName, number>> = {},
+    superviseSeconds?: number,
+  ): Promise<JobQueue> {
+    const opened = await openQueue(database, handle, counts, superviseSeconds);
     open.push(opened);
     return opened.queue;
   }
@@ -83,6 +87,22 @@ describe.each(databaseKinds())('jobs on %s', (kind) => {
       `select output->>'message' as message, start_after > now() as later from ${JOBS_SCHEMA}.job where name = 'hash-object'`,
     );
     expect(rows).toEqual([{ message: 'the bucket is away', later: true }]);
+  });
+
+  it('of a worker that died are given to another', async () => {
+    const maker = await node(null);
+    await maker.enqueue(database.pool, 'hash-object', { objectId: 'orphan' });
+    // As a worker leaves it that was killed a day ago.
+    await database.pool.query(
+      `update ${JOBS_SCHEMA}.job set state = 'active', started_on = now() - interval '1 day',
+         heartbeat_on = now() - interval '1 day' where name = 'hash-object'`,
+    );
+    const done: string[] = [];
+    await node(async (id) => void done.push(id), {}, 1);
+    await expect.poll(async () => (await states())[0]?.state, { timeout: 15_000 }).toBe('retry');
+    await database.pool.query(`update ${JOBS_SCHEMA}.job set start_after = now() where name = 'hash-object'`);
+    await database.pool.query('select pg_notify($1, $2)', [JOBS_CHANNEL, JSON.stringify({ job: 'hash-object' })]);
+    await expect.poll(() => done, { timeout: 15_000 }).toEqual(['orphan']);
   });
 
   it('that run are waited for at the end, and told when that takes too long', async () => {

@@ -10,6 +10,7 @@ export async function openQueue(
   { connectionString }: Database,
   handle: Handle | null,
   counts: Partial<Record<JobName, number>> = {},
+  superviseSeconds?: number,
 ): Promise<{ queue: JobQueue; listener: Listener }> {
   const listener = new Listener({ connectionString, logger: silentLogger });
   const queue = new JobQueue({
@@ -21,6 +22,7 @@ export async function openQueue(
       void subscribed.then(() => missed());
       return () => void subscribed.then((end) => end());
     },
+    ...(superviseSeconds === undefined ? {} : { superviseSeconds }),
   });
   queue.start(handle && handlers(handle, counts));
   await queue.started;

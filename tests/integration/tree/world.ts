@@ -6,9 +6,12 @@ import {
   ApiKeyService,
   type InvitationMessage,
   InvitationService,
+  KeyRing,
   OrganizationService,
   ProjectFactsCache,
   ProjectService,
+  Sealer,
+  SigningKeys,
   TeamBuckets,
   TeamService,
   TenantFactsCache,
@@ -77,6 +80,10 @@ export class TreeWorld {
       projects: new ProjectService({ ...common, onChange: (id) => projectFacts.invalidate(id) }),
       keys: new ApiKeyManager({
         ...common,
+        signingKeys: new SigningKeys({
+          ...common,
+          sealer: new Sealer({ keyRing: new KeyRing([], 'x'.repeat(32)), random: systemRandom }),
+        }),
         onChange: ({ id, publicId }) => {
           apiKeys.invalidate(publicId);
           tenantTokens.keyChanged(id);

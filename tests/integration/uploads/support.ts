@@ -128,11 +128,13 @@ export class UploadWorld {
   }
 
   /** Every file below the bucket's directory, staged or not, relative to it. */
+  /** But the journal, which holds copies. */
   async filesOnDisk(): Promise<string[]> {
     const entries = await readdir(this.root, { recursive: true, withFileTypes: true });
     return entries
       .filter((entry) => entry.isFile())
-      .map((entry) => path.relative(this.root, path.join(entry.parentPath, entry.name)));
+      .map((entry) => path.relative(this.root, path.join(entry.parentPath, entry.name)))
+      .filter((name) => !name.startsWith('journal'));
   }
 
   /** As if the holder of the lease had not renewed it for long. */

@@ -1,5 +1,6 @@
 import { chmod, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { uploadthingToken } from '@carcosa/domain';
 import { z } from 'zod';
 
 /** What `<data dir>/local.json` tells clients on this machine: the CLI, the examples, the tests. */
@@ -47,11 +48,6 @@ export async function writeLocalJson(dataDir: string, input: Omit<LocalJson, 'up
   await chmod(temporary, 0o600);
   await rename(temporary, fileOf(dataDir));
   return content;
-}
-
-function uploadthingToken({ url, projectId, apiKey }: Omit<LocalJson, 'uploadthingToken'>): string {
-  const token = { apiKey, appId: projectId, regions: ['local'], ingestHost: new URL(url).host };
-  return Buffer.from(JSON.stringify(token)).toString('base64');
 }
 
 function fileOf(dataDir: string): string {

@@ -60,10 +60,21 @@ async function bringUp(config: ServerConfig): Promise<void> {
   surviveFaults(logger);
   stopOnSignals({ carcosa, listener });
   carcosa.queue.start(config.roles.has('worker') ? jobHandlers(carcosa) : null);
-  if (config.roles.has('worker')) carcosa.webhookWorker.start();
+  if (config.roles.has('worker')) {
+    carcosa.webhookWorker.start();
+    carcosa.arrivalWorker.start();
+    // Nobody else uses an embedded database: whoever worked on a job is dead, and its heartbeat need not be waited for.
+    if (carcosa.database.kind === 'embedded') void resumeTransforms(carcosa);
+  }
   progress.done();
   announceReady({ url, publicUrl, config, local, isUnclaimed: await isUnclaimed(carcosa.database.pool) });
   carcosa.health.checkStorage().catch((error: unknown) => warnOfStorage(error, logger));
+}
+
+async function resumeTransforms({ transformJobs, logger }: Carcosa): Promise<void> {
+  await transformJobs
+    .resume()
+    .catch((error: unknown) => logger.warn({ err: error }, 'transform jobs of before the start are resumed later'));
 }
 
 /** A bucket that does not answer now may do so later: it is said, and the server stays up. */

@@ -40,6 +40,8 @@ export function stopOnSignals(parts: StopParts): void {
 
 async function stop({ carcosa, listener }: StopParts): Promise<void> {
   carcosa.health.setReady(false);
+  // Who waits for others would hold the drain up.
+  carcosa.announcements.close();
   const saving = setTimeout(() => void carcosa.leases.close(), DRAIN_MS);
   await listener.drain(AbortSignal.timeout(CUT_MS));
   clearTimeout(saving);

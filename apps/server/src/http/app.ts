@@ -2,15 +2,17 @@ import { isRefusal } from '@carcosa/domain';
 import fastify from 'fastify';
 import { z } from 'zod';
 import type { Carcosa } from '../compose.ts';
+import { routeUpgrade } from '../realtime/upgrades.ts';
 import { BrowserSession } from './browser-session.ts';
 import type { Authenticators } from './credentials.ts';
 import { errorHandler, toCarcosaError } from './error-handler.ts';
 import { acceptJson } from './json-body.ts';
-import type { RequestHandler } from './listener.ts';
+import type { Site } from './listener.ts';
 import { addNotFound } from './not-found.ts';
 import { addAuthentication } from './plugins/auth.ts';
 import { addDocumentation } from './plugins/docs.ts';
 import { addIdempotency } from './plugins/idempotency.ts';
+import { addLoadShedding } from './plugins/load-shedding.ts';
 import { addMeter } from './plugins/meter.ts';
 import { addRateLimits, countStranger } from './plugins/rate-limit.ts';
 import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/request-context.ts';
@@ -30,18 +32,22 @@ export type EdgeParts = Pick<
     Authenticators,
     'sessions' | 'tenantTokens' | 'projectFacts'
   > &
-  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'usage'>>;
+  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'loadGuard' | 'usage'>>;
 
 /** Builds the web server with all of its routes, and those of `more`; it does not listen (see `Listener`). */
-export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<RequestHandler> {
+export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<Site> {
   const app = createApp(carcosa);
   registerRoutes(app, carcosa);
   more?.(app, carcosa);
   await app.ready();
-  const { httpMeter } = carcosa;
-  return (request, response) => {
-    httpMeter.begin(response);
-    app.routing(request, response);
+  const { httpMeter, realtime } = carcosa;
+  return {
+    request: (request, response) => {
+      httpMeter.begin(response);
+      app.routing(request, response);
+    },
+    upgrade: (request, socket, head) => routeUpgrade(request, { socket, head }, app.routing),
+    moveOn: () => realtime.moveOn(),
   };
 }
 
@@ -80,6 +86,7 @@ export function createApp(parts: EdgeParts): App {
   // Before authentication, whose hook thereby runs before these. Absent in tests of single routes.
   if (limits) addRateLimits(app, limits);
   addAuthentication(app, { ...parts, browser: new BrowserSession(parts.publicUrl) });
+  if (parts.loadGuard) addLoadShedding(app, parts.loadGuard);
   // Its hooks go before those of authentication, so that also requests that are refused have a route.
   if (httpMeter) addMeter(app, httpMeter);
   addIdempotency(app, parts.idempotency);

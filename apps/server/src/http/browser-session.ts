@@ -1,8 +1,15 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { LoggedIn } from '@carcosa/contracts';
 import { CarcosaError } from '@carcosa/kernel';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** A request, or what stands for one that opened a socket. */
+export interface HeadersOf {
+  readonly method: string;
+  readonly raw: { readonly headers: IncomingHttpHeaders };
+}
 
 /** A cookie that scripts cannot read and other sites cannot make a browser send along with a change. */
 interface CookieOptions {
@@ -32,21 +39,21 @@ export class BrowserSession {
     };
   }
 
-  accessToken(request: FastifyRequest): string | undefined {
+  accessToken(request: HeadersOf): string | undefined {
     return cookieOf(request, this.#names.access);
   }
 
-  refreshToken(request: FastifyRequest): string | undefined {
+  refreshToken(request: HeadersOf): string | undefined {
     return cookieOf(request, this.#names.refresh);
   }
 
   /** What binds a log-in at a provider elsewhere to the browser that began it. */
-  loginState(request: FastifyRequest): string | undefined {
+  loginState(request: HeadersOf): string | undefined {
     return cookieOf(request, this.#names.login);
   }
 
   /** Keeps the tokens in cookies, unless a page of somebody else asks: it gets them in the answer, and no more. */
-  keep(request: FastifyRequest, reply: FastifyReply, loggedIn: LoggedIn): void {
+  keep(request: HeadersOf, reply: FastifyReply, loggedIn: LoggedIn): void {
     reply.header('Cache-Control', 'no-store');
     if (this.#isOurs(request, true)) this.keepAfterLogin(reply, loggedIn);
   }
@@ -72,12 +79,12 @@ export class BrowserSession {
    * can change; one that says neither is not let in.
    * @throws CarcosaError `cross_site_request`
    */
-  assertOurs(request: FastifyRequest): void {
+  assertOurs(request: HeadersOf): void {
     if (SAFE_METHODS.has(request.method) || this.#isOurs(request, false)) return;
     throw new CarcosaError('cross_site_request');
   }
 
-  #isOurs(request: FastifyRequest, ifUnsaid: boolean): boolean {
+  #isOurs(request: HeadersOf, ifUnsaid: boolean): boolean {
     const { origin, host } = request.raw.headers;
     if (origin !== undefined) return origin === this.#origin || (host !== undefined && hostOf(origin) === host);
     const site = request.raw.headers['sec-fetch-site'];
@@ -96,7 +103,7 @@ function hostOf(origin: string): string | undefined {
 }
 
 /** The first cookie of that name. */
-function cookieOf(request: FastifyRequest, name: string): string | undefined {
+function cookieOf(request: HeadersOf, name: string): string | undefined {
   const { cookie } = request.raw.headers;
   if (cookie === undefined) return undefined;
   for (const pair of cookie.split(';')) {

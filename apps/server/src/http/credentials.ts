@@ -1,8 +1,7 @@
 import type { ProjectSettings } from '@carcosa/contracts';
 import type { Actor, ApiKeyService, ProjectFactsCache, SessionService, TenantTokenActor } from '@carcosa/domain';
 import { CarcosaError } from '@carcosa/kernel';
-import type { FastifyRequest } from 'fastify';
-import type { BrowserSession } from './browser-session.ts';
+import type { BrowserSession, HeadersOf } from './browser-session.ts';
 import { assertWhence } from './key-restrictions.ts';
 
 /** What knows the kinds of credentials. What is absent, nobody can be known by. */
@@ -18,6 +17,11 @@ export interface Authenticators {
   browser: BrowserSession;
 }
 
+/** What of a request says who sends it, and from where. */
+export interface CredentialRequest extends HeadersOf {
+  readonly ip: string;
+}
+
 const API_KEY_PREFIX = 'sk_';
 /** The `typ` of a tenant token's header. */
 const TENANT_TOKEN = 'tenant+jwt';
@@ -28,7 +32,7 @@ const TENANT_TOKEN = 'tenant+jwt';
  * @throws CarcosaError (or rejects with) `unauthenticated`; `forbidden` for a key that may not be used from there;
  * `cross_site_request` for a cookie that the page of another site sends along
  */
-export function identify(authenticators: Authenticators, request: FastifyRequest): Actor | Promise<Actor> {
+export function identify(authenticators: Authenticators, request: CredentialRequest): Actor | Promise<Actor> {
   const token = tokenOf(request);
   if (token !== undefined) return identifyToken(authenticators, token, request);
   const { browser, sessions } = authenticators;
@@ -38,7 +42,11 @@ export function identify(authenticators: Authenticators, request: FastifyRequest
   return sessions.authenticate(cookie);
 }
 
-function identifyToken(authenticators: Authenticators, token: string, request: FastifyRequest): Actor | Promise<Actor> {
+function identifyToken(
+  authenticators: Authenticators,
+  token: string,
+  request: CredentialRequest,
+): Actor | Promise<Actor> {
   const found = holderOf(authenticators, token);
   if (found instanceof Promise) return found.then((actor) => fromThere(authenticators, actor, request));
   return fromThere(authenticators, found, request);
@@ -53,7 +61,7 @@ export function holderOf(authenticators: Omit<Authenticators, 'browser'>, token:
   return sessions.authenticate(token);
 }
 
-function fromThere({ projectFacts }: Authenticators, actor: Actor, request: FastifyRequest): Actor | Promise<Actor> {
+function fromThere({ projectFacts }: Authenticators, actor: Actor, request: CredentialRequest): Actor | Promise<Actor> {
   if (actor.type === 'api-key') assertWhence(actor.restrictions, request);
   const { origin } = request.raw.headers;
   // Only browsers say where a page comes from; other programs pay nothing for this.
@@ -72,15 +80,15 @@ function assertOrigin({ allowedOrigins }: ProjectSettings, origin: string, actor
   });
 }
 
-/** `Authorization: Bearer …` or `x-api-key: …`. */
-export function tokenOf(request: FastifyRequest): string | undefined {
+/** `Authorization: Bearer …` or `x-api-key: …`; apps of UploadThing have a header of their own. */
+export function tokenOf(request: CredentialRequest): string | undefined {
   const { authorization } = request.raw.headers;
   if (authorization !== undefined) {
     return authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer '
       ? authorization.slice(7).trim()
       : undefined;
   }
-  const key = request.raw.headers['x-api-key'];
+  const key = request.raw.headers['x-api-key'] ?? request.raw.headers['x-uploadthing-api-key'];
   return typeof key === 'string' ? key.trim() : undefined;
 }
 

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { KeyRestrictions } from '@carcosa/contracts';
 import { CarcosaError } from '@carcosa/kernel';
-import type { FastifyRequest } from 'fastify';
+import type { CredentialRequest } from './credentials.ts';
 
 /** Made once for each key that is remembered. */
 const ranges = new WeakMap<KeyRestrictions, BlockList>();
@@ -10,7 +10,7 @@ const ranges = new WeakMap<KeyRestrictions, BlockList>();
  * Whether a key that is confined to networks or origins may be used from where the request comes.
  * @throws CarcosaError `forbidden`, which says which of the two it is
  */
-export function assertWhence(restrictions: KeyRestrictions, request: FastifyRequest): void {
+export function assertWhence(restrictions: KeyRestrictions, request: CredentialRequest): void {
   const { ipRanges, origins } = restrictions;
   if (ipRanges && !contains(restrictions, ipRanges, request.ip)) {
     throw new CarcosaError('forbidden', {

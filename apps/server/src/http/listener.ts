@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { CarcosaError, type Clock, type IdGenerator } from '@carcosa/kernel';
 import { JSON_TYPE } from './envelope.ts';
 import { errorBody } from './error-handler.ts';
@@ -16,6 +17,15 @@ export const CONNECTION_LIMITS = {
 };
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** What answers on all addresses. */
+export interface Site {
+  request: RequestHandler;
+  /** Takes a connection that asks to be something else than HTTP; absent: such requests are answered as others are. */
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Ends what would not end by itself when the server stops. */
+  moveOn?(): Promise<void>;
+}
 
 export interface ListenerParts {
   clock: Clock;
@@ -37,6 +47,7 @@ export class Listener {
   readonly #sockets = new Set<Socket>();
   readonly #malformed: RequestHandler;
   #handler: RequestHandler;
+  #site: Site | undefined;
 
   constructor(parts: ListenerParts) {
     const limits = { ...CONNECTION_LIMITS, ...parts.limits };
@@ -54,6 +65,8 @@ export class Listener {
       insecureHTTPParser: false,
       // Node's own answer would have no body.
       requireHostHeader: false,
+      // Whatever else is offered beside HTTP/1.1, h2c by curl say, is passed over (RFC 9110, section 7.8).
+      shouldUpgradeCallback: asksForWebSocket,
     });
     this.#server.on('request', (request, response) => this.#take(request, response));
     this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
@@ -82,9 +95,17 @@ export class Listener {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** From now on `handler` answers. */
-  handle(handler: RequestHandler): void {
-    this.#handler = handler;
+  /** From now on `site` answers. */
+  handle(site: RequestHandler | Site): void {
+    this.#site = typeof site === 'function' ? { request: site } : site;
+    this.#handler = this.#site.request;
+    const { upgrade } = this.#site;
+    if (!upgrade) return;
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      // What was let through stays with whoever takes it; what comes during the stop is sent away.
+      if (this.#handler === this.#site?.request) upgrade(request, socket, head);
+      else socket.destroy();
+    });
   }
 
   /**
@@ -99,10 +120,16 @@ export class Listener {
     // A connection becomes idle when its last answer is out, and Node closes it only when it is told.
     const sweep = setInterval(() => this.#closeIdle(), 50);
     this.#closeIdle();
-    const dropAll = (): void => this.#server.closeAllConnections();
+    const movedOn = this.#site?.moveOn?.();
+    const dropAll = (): void => {
+      this.#server.closeAllConnections();
+      // Those that are no HTTP any more: the server knows nothing of them.
+      for (const socket of this.#sockets) socket.destroy();
+    };
     cut.addEventListener('abort', dropAll, { once: true });
     if (cut.aborted) dropAll();
     await closed;
+    await movedOn;
     clearInterval(sweep);
   }
 
@@ -157,6 +184,9 @@ export class Listener {
     return { status: content.status, headers, body };
   }
 }
+
+const asksForWebSocket = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
 
 /**
  * `Expect: 100-continue` (RFC 9110, section 10.1.1): the client is told to send its body when somebody begins to read it. Who is refused

@@ -104,6 +104,7 @@ export const ROUTE_ACTIONS: Record<string, AuditAction> = {
   'POST /api/v1/webhooks/:id/replay': 'webhook.replay',
   'POST /api/v1/webhooks/:id/deliveries/:deliveryId/replay': 'webhook.replay',
   'POST /api/v1/events/:id/replay': 'webhook.replay',
+  'POST /api/v1/alarms/:id/test': 'alarm.test',
   'POST /api/v1/jobs/retry': 'job.retry-all',
   'POST /api/v1/jobs/:id/retry': 'job.retry',
   'POST /api/v1/jobs/:id/cancel': 'job.cancel',

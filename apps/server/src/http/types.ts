@@ -11,6 +11,7 @@ import type {
 } from 'fastify';
 import type { z } from 'zod';
 import type { Carcosa } from '../compose.ts';
+import type { Work } from '../load/load-guard.ts';
 
 /** What handlers get is what the schemas make of it; what they answer is what the responses' schemas accept, or that as JSON text. */
 interface ZodTypeProvider extends FastifyTypeProvider {
@@ -49,6 +50,10 @@ declare module 'fastify' {
     limit?: LimitTier | false;
     /** A POST that creates and reads JSON: honours `Idempotency-Key`. Streamed bodies ask the service themselves. */
     idempotent?: true;
+    /** Expensive as long as it is under way: sent away with 503 while the process has as much as it can hold. */
+    work?: Work;
+    /** With `work`: it is part of what was begun before, and never sent away. */
+    goesOn?: true;
     /** Where the route's protocol has statuses of its own for some errors. */
     errorStatus?: Partial<Record<ErrorCode, number>>;
   }

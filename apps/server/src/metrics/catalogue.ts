@@ -58,6 +58,16 @@ const JOBS = {
 };
 
 const GUARDS = {
+  carcosa_work_in_flight: gauge(
+    'Expensive requests under way: those that bring bytes of uploads, and those for pictures.',
+    'work',
+  ),
+  carcosa_work_shed_total: counter(
+    'New expensive requests that were sent away with 503, because as many were under way as may be, because memory was short, or because the event loop was late.',
+    ...['work', 'reason'],
+  ),
+  carcosa_shedding: gauge('1 while new expensive work is sent away because memory is short or the event loop late.'),
+  carcosa_memory_limit_bytes: gauge('Resident memory from which on new expensive work is sent away.'),
   carcosa_rate_limit_decisions_total: counter('Requests that a rate limit counted.', ...['tier', 'decision']),
   carcosa_address_blocks_total: counter('Blocks of addresses that began here.'),
   carcosa_addresses_blocked: gauge('Addresses that are blocked now.'),

@@ -4,6 +4,7 @@ import type { Clock, Histogram, Lookups } from '@carcosa/kernel';
 import type { JobCount, JobQueue } from '@carcosa/queue';
 import type { HealthService } from '../health.ts';
 import { DELIVERIES, type DownloadTally } from '../http/serving/download-tally.ts';
+import { type LoadGuard, SHED_REASONS, WORKS } from '../load/load-guard.ts';
 import { Exposition } from './exposition.ts';
 import type { HttpMeter } from './http-meter.ts';
 import { diskOf, ProcessMeter } from './process-meter.ts';
@@ -12,7 +13,7 @@ import { diskOf, ProcessMeter } from './process-meter.ts';
 const JOBS_FOR_MS = 15_000;
 const WAITING_STATES: ReadonlySet<string> = new Set(['created', 'retry']);
 const STATUS_CLASSES = ['aborted', '1xx', '2xx', '3xx', '4xx', '5xx'];
-const DOORS = ['simple', 'tus', 'direct'] as const;
+const DOORS = ['simple', 'tus', 'direct', 'signed'] as const;
 
 export interface MetricsParts {
   version: string;
@@ -22,6 +23,7 @@ export interface MetricsParts {
   queue: Pick<JobQueue, 'counts' | 'tallies'>;
   health: Pick<HealthService, 'serves'>;
   http: HttpMeter;
+  load: LoadGuard;
   downloads: DownloadTally;
   uploads: UploadTally;
   limiter: RateLimiter;
@@ -105,7 +107,13 @@ export class MetricsService {
   }
 
   #writeGuards(out: Exposition): void {
-    const { limiter, blocks, refusals } = this.#parts;
+    const { limiter, blocks, refusals, load } = this.#parts;
+    for (const work of WORKS) {
+      out.add('carcosa_work_in_flight', load.inFlight[work], work);
+      for (const reason of SHED_REASONS) out.add('carcosa_work_shed_total', load.shed[work][reason], work, reason);
+    }
+    out.add('carcosa_memory_limit_bytes', load.limits.memory);
+    out.add('carcosa_shedding', load.pressure === null ? 0 : 1);
     for (const [tier, { allowed, refused }] of Object.entries(limiter.decided)) {
       out.add('carcosa_rate_limit_decisions_total', allowed, tier, 'allowed');
       out.add('carcosa_rate_limit_decisions_total', refused, tier, 'refused');

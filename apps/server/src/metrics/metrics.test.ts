@@ -24,7 +24,7 @@ it('there are at least 25 metrics, named by the conventions of Prometheus', () =
   }
 });
 
-describe.each(['deploy/prometheus/carcosa.rules.yml', 'deploy/prometheus/carcosa-dashboard.json'])('%s', (path) => {
+describe.each(['deploy/prometheus/carcosa.rules.yml', 'deploy/grafana/carcosa-dashboard.json'])('%s', (path) => {
   const names = new Set(read(path).match(/\b(?:carcosa|process)_[a-z_]*[a-z]\b/g));
   it('speaks only of metrics that there are', () => {
     expect(names.size).toBeGreaterThan(5);

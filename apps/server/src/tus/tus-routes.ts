@@ -36,6 +36,8 @@ const CREATION_HEADERS = ['upload-length', 'upload-defer-length', 'upload-metada
 const config = { permission: 'files:write', errorStatus: { checksum_mismatch: 460 } } as const;
 // One upload counts as one request, where it begins: its chunks and questions are not limited.
 const ofUpload = { ...config, limit: false } as const;
+const begins = { ...config, work: 'upload' } as const;
+const goesOn = { ...ofUpload, work: 'upload', goesOn: true } as const;
 const tags = ['tus'];
 type UploadRequest = FastifyRequest<{ Params: { id: string } }>;
 
@@ -60,7 +62,7 @@ function registerTus(scope: App, carcosa: Carcosa): void {
       (_request, reply) => describe(reply),
     );
   }
-  scope.post(PATH, { config, schema: { tags, summary: 'Create an upload' } }, (request, reply) =>
+  scope.post(PATH, { config: begins, schema: { tags, summary: 'Create an upload' } }, (request, reply) =>
     create(carcosa, request, reply),
   );
   const params = z.object({ id: z.string() });
@@ -69,7 +71,7 @@ function registerTus(scope: App, carcosa: Carcosa): void {
     { config: ofUpload, schema: { tags, summary: 'Ask for the offset', params } },
     (request, reply) => status(carcosa, request, reply),
   );
-  scope.patch(`${PATH}/:id`, { config: ofUpload, schema: { tags, summary: 'Add bytes', params } }, (request, reply) =>
+  scope.patch(`${PATH}/:id`, { config: goesOn, schema: { tags, summary: 'Add bytes', params } }, (request, reply) =>
     write(carcosa, request, reply),
   );
   scope.delete(
@@ -80,7 +82,7 @@ function registerTus(scope: App, carcosa: Carcosa): void {
   // For environments that know only GET and POST.
   scope.post(
     `${PATH}/:id`,
-    { config: ofUpload, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } },
+    { config: goesOn, schema: { tags, summary: 'PATCH or DELETE by X-HTTP-Method-Override', params } },
     (request, reply) => {
       const method = request.headers['x-http-method-override'];
       if (method === 'PATCH') return write(carcosa, request, reply);

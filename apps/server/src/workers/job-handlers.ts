@@ -5,6 +5,8 @@ import type { Carcosa } from '../compose.ts';
 
 /** What each job does. A new job gets its schema in the contracts, its settings in the queue, and its line here. */
 export function jobHandlers({
+  alarmEvaluator,
+  alarmTeller,
   garbage,
   database,
   removal,
@@ -12,8 +14,14 @@ export function jobHandlers({
   clock,
   inTransaction,
   config,
+  facts,
+  transformRunner,
+  callbacks,
+  settlement,
 }: Carcosa): JobHandlers {
   return new JobHandlers()
+    .on('evaluate-alarms', (_data, context) => alarmEvaluator.evaluate(context))
+    .on('tell-alarm', (message, { signal }) => alarmTeller.tell(message, signal))
     .on('collect-garbage', async (_data, context) => {
       await garbage.collect(context);
     })
@@ -27,6 +35,13 @@ export function jobHandlers({
     .on('seal-audit', async (_data, context) => {
       await sealAudit({ transaction: inTransaction }, context);
     })
+    .on('deliver-callback', async ({ callbackId }) => {
+      if (isId('callback', callbackId)) await callbacks.deliver(callbackId);
+    })
+    .on('settle-signed-uploads', async () => {
+      await settlement.settleLeftovers();
+      await callbacks.deliverOverdue();
+    })
     .on('fold-usage', async () => {
       await foldUsageNow({ db: database.pool, transaction: inTransaction, clock });
     })
@@ -37,5 +52,8 @@ export function jobHandlers({
     .on('remove-files', async ({ projectId, tenantId }, context) => {
       if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);
     })
-    .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context));
+    .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context))
+    .on('read-facts', ({ objectId }, context) => facts.read(objectId, context))
+    .on('run-transform', ({ jobId }, context) => transformRunner.run(jobId, context))
+    .on('run-small-transform', ({ jobId }, context) => transformRunner.run(jobId, context));
 }

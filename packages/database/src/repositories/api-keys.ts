@@ -57,13 +57,15 @@ export async function insertApiKey(db: Queryable, row: NewApiKeyRow): Promise<vo
 export interface ApiKeyView extends Omit<ApiKeyRow, 'secretHash'> {
   createdBy: string | null;
   rotatedTo: ApiKeyId | null;
+  /** Whether it may sign addresses. */
+  signs: boolean;
   lastUsedAt: Date | null;
   createdAt: Date;
 }
 
 const VIEW = `id, public_id as "publicId", project_id as "projectId", label, permissions, restrictions, limit_factor as "limitFactor",
   expires_at as "expiresAt", revoked_at as "revokedAt", created_by as "createdBy", rotated_to as "rotatedTo",
-  last_used_at as "lastUsedAt", created_at as "createdAt"`;
+  sealed_token is not null as signs, last_used_at as "lastUsedAt", created_at as "createdAt"`;
 
 export async function findApiKeyById(db: Queryable, id: ApiKeyId, lock = false): Promise<ApiKeyView | null> {
   const { rows } = await db.query<ApiKeyView>(
@@ -120,7 +122,7 @@ export async function updateApiKey(tx: Queryable, id: ApiKeyId, change: ApiKeyCh
 /** Revokes the key and tells every node to forget it. Null when there is no such key in force. */
 export async function revokeApiKey(db: Queryable, id: ApiKeyId): Promise<ApiKeyView | null> {
   const { rows } = await db.query<ApiKeyView>(
-    `update api_keys set revoked_at = now() where id = $1 and revoked_at is null returning ${VIEW}`,
+    `update api_keys set revoked_at = now(), sealed_token = null where id = $1 and revoked_at is null returning ${VIEW}`,
     [id],
   );
   return await announced(db, rows[0]);
@@ -141,4 +143,28 @@ async function announced(db: Queryable, view: ApiKeyView | undefined): Promise<A
   const { id, publicId } = view;
   await db.query('select pg_notify($1, $2)', [API_KEYS_CHANNEL, JSON.stringify({ id, publicId })]);
   return view;
+}
+
+/** A key that may sign addresses, with all of it, sealed. */
+export interface SigningKeyRow extends ApiKeyRow {
+  sealedToken: Buffer;
+}
+
+/** The keys in force of a project that may sign addresses, the newest first, at most `limit`. */
+export async function listSigningKeys(db: Queryable, projectId: ProjectId, limit: number): Promise<SigningKeyRow[]> {
+  const { rows } = await db.query<SigningKeyRow>(
+    `select ${COLUMNS}, sealed_token as "sealedToken" from api_keys
+     where project_id = $1 and sealed_token is not null and revoked_at is null order by id desc limit $2`,
+    [projectId, limit],
+  );
+  return rows;
+}
+
+/** Lets a key sign, and tells every node. @returns false where it does already, or there is none in force */
+export async function saveSealedToken(tx: Queryable, id: ApiKeyId, sealed: Buffer): Promise<boolean> {
+  const { rows } = await tx.query<ApiKeyView>(
+    `update api_keys set sealed_token = $2 where id = $1 and sealed_token is null and revoked_at is null returning ${VIEW}`,
+    [id, sealed],
+  );
+  return (await announced(tx, rows[0])) !== null;
 }

@@ -1,4 +1,4 @@
-import type { BucketId, ObjectId } from '@carcosa/kernel';
+import type { BucketId, FileId, ObjectId } from '@carcosa/kernel';
 import type { Queryable } from './queryable.ts';
 
 /** Where the bytes of an object are, and what is known of them. */
@@ -15,6 +15,16 @@ export async function findObject(db: Queryable, id: ObjectId): Promise<ObjectRow
   const { rows } = await db.query<ObjectRow>(
     `select id, bucket_id as "bucketId", storage_key as "storageKey", size, sha256, md5 from objects where id = $1`,
     [id],
+  );
+  return rows[0] ?? null;
+}
+
+/** The object that a version of a file has; null when it is gone. */
+export async function findObjectOfFile(db: Queryable, id: FileId, version: number): Promise<ObjectRow | null> {
+  const { rows } = await db.query<ObjectRow>(
+    `select o.id, o.bucket_id as "bucketId", o.storage_key as "storageKey", o.size, o.sha256, o.md5
+     from file_versions v join objects o on o.id = v.object_id where v.file_id = $1 and v.version = $2`,
+    [id, version],
   );
   return rows[0] ?? null;
 }

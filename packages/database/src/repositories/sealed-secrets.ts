@@ -16,6 +16,9 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
   { kind: 'bucket', table: 'buckets', key: 'id', column: 'credentials' },
   { kind: 'webhook', table: 'webhooks', key: 'id', column: 'secret' },
   { kind: 'former webhook', table: 'webhooks', key: 'id', column: 'former_secret' },
+  { kind: 'api key', table: 'api_keys', key: 'id', column: 'sealed_token' },
+  { kind: 'alarm webhook', table: 'alarms', key: 'id', column: 'webhook_secret' },
+  { kind: 'alarm chat', table: 'alarms', key: 'id', column: 'chat_url' },
 ];
 
 /** Up to `limit` secrets that do not begin with `header`, in the order of ids, after `after`. */

@@ -99,6 +99,8 @@ export const apiKeys = pgTable(
       .references(() => projects.id),
     label: text().notNull(),
     secretHash: bytea('secret_hash').notNull(),
+    /** The whole key, sealed, for a key that signs addresses: an HMAC by it can be verified by nothing less. Null for every other one. */
+    sealedToken: bytea('sealed_token'),
     permissions: text().array().notNull(),
     /** What the key is confined to beside its project: tenant, folder prefix, networks, origins. */
     restrictions: jsonb().$type<Record<string, unknown>>().notNull().default({}),
@@ -113,7 +115,10 @@ export const apiKeys = pgTable(
     revokedAt: instant('revoked_at'),
     createdAt: instant('created_at').notNull(),
   },
-  (table) => [index('api_keys_project').on(table.projectId, table.id)],
+  (table) => [
+    index('api_keys_project').on(table.projectId, table.id),
+    index('api_keys_signing').on(table.projectId).where(sql`sealed_token is not null and revoked_at is null`),
+  ],
 );
 
 /** The first answer to each request that carried an Idempotency-Key, kept for 24 hours. */

@@ -6,7 +6,7 @@ import { byteText, instant } from './types.ts';
 
 const bytes = (name: string) => bigint(name, { mode: 'number' });
 
-export type UploadDoor = 'simple' | 'tus' | 'direct';
+export type UploadDoor = 'simple' | 'tus' | 'direct' | 'signed';
 export type UploadStatus = 'open' | 'completed' | 'aborted' | 'expired';
 
 /** One upload through any door: what will become of it, how far it is, and who may write to it now. */

@@ -24,7 +24,9 @@ import { type Actor, actorId } from '../access/actor.ts';
 import { type AuditEvent, changedFields } from '../audit/audit-entry.ts';
 import { record } from '../audit/record.ts';
 import { afterId, pageOf } from '../lists.ts';
-import type { ApiKeyService } from './service.ts';
+import type { ApiKeyService, NewApiKey } from './service.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import { uploadthingToken } from './uploadthing-token.ts';
 
 export interface ApiKeyManagerParts {
   db: Queryable;
@@ -32,9 +34,14 @@ export interface ApiKeyManagerParts {
   clock: Clock;
   access: Access;
   apiKeys: ApiKeyService;
+  signingKeys: SigningKeys;
+  /** Without a "/" at its end. */
+  publicUrl: string;
   /** Told of a key that was changed here, before the change is answered. */
   onChange: (key: Pick<ApiKeyView, 'id' | 'publicId'>) => void;
 }
+
+type NewKey = Omit<CreateApiKeyBody, 'signs'> & Partial<Pick<CreateApiKeyBody, 'signs'>>;
 
 /**
  * What owners do with the keys of a project. Nobody can make a key that may more than its maker. Every method throws `not_found` for
@@ -48,7 +55,7 @@ export class ApiKeyManager {
   }
 
   /** Makes a key and shows it, this one time. @throws CarcosaError `forbidden` for permissions that the maker has not */
-  async create(actor: Actor, input: CreateApiKeyBody): Promise<CreatedApiKey> {
+  async create(actor: Actor, { signs = false, ...input }: NewKey): Promise<CreatedApiKey> {
     const projectId = projectOf(actor, input.projectId);
     await this.#parts.access.authorizeWhole(actor, 'api-keys:write', projectId);
     await this.#assertMayGive(actor, projectId, input.permissions);
@@ -57,12 +64,13 @@ export class ApiKeyManager {
     const { name: label, permissions } = input;
     const restrictions = inherited(actor, input.restrictions);
     const made = { projectId, label, permissions, restrictions, expiresAt, createdBy: actorId(actor) };
-    return await this.#parts.transaction(async (tx) => {
-      const { id, token } = await this.#parts.apiKeys.create(made, tx);
-      const view = viewOf(await findApiKeyById(tx, id));
+    const created = await this.#parts.transaction(async (tx) => {
+      const view = await this.#make(tx, made, signs);
       await this.#record(tx, actor, view, { action: 'api-key.create', after: settable(view) });
-      return { ...view, key: token };
+      return view;
     });
+    if (signs) this.#parts.signingKeys.keysChanged();
+    return created;
   }
 
   async list(actor: Actor, query: ListQuery & { projectId?: string | undefined }): Promise<Page<ApiKey>> {
@@ -124,14 +132,24 @@ export class ApiKeyManager {
       if (!held || held.revokedAt || held.rotatedTo || this.#isOver(held)) throw ended();
       const { projectId, label, permissions, restrictions, limitFactor, expiresAt } = held;
       const next = { projectId, label, permissions, restrictions, limitFactor, expiresAt, createdBy: actorId(actor) };
-      const { id: nextId, token } = await this.#parts.apiKeys.create(next, tx);
+      const successor = await this.#make(tx, next, held.signs);
+      const nextId = successor.id as ApiKeyId;
       const lastsUntil = Math.min(endsAt, expiresAt?.getTime() ?? Number.POSITIVE_INFINITY);
       await updateApiKey(tx, held.id, { rotatedTo: nextId, expiresAt: new Date(lastsUntil) });
       await this.#record(tx, actor, key, { action: 'api-key.rotate', after: { rotatedTo: nextId, overlapSeconds } });
-      return { ...viewOf(await findApiKeyById(tx, nextId)), key: token };
+      return successor;
     });
     this.#parts.onChange(key);
     return made;
+  }
+
+  async #make(tx: Queryable, wanted: NewApiKey, signs: boolean): Promise<CreatedApiKey> {
+    const { apiKeys, signingKeys, publicUrl } = this.#parts;
+    const { id, token } = await apiKeys.create(wanted, tx);
+    if (signs) await signingKeys.allow(tx, id, token);
+    const view = viewOf(await findApiKeyById(tx, id));
+    const uploadthing = signs ? uploadthingToken({ url: publicUrl, projectId: view.projectId, apiKey: token }) : null;
+    return { ...view, key: token, uploadthingToken: uploadthing };
   }
 
   async #find(actor: Actor, permission: Permission, id: string): Promise<ApiKeyView> {
@@ -194,15 +212,15 @@ function inherited(actor: Actor, wanted: KeyRestrictions): KeyRestrictions {
 const ended = (): CarcosaError =>
   new CarcosaError('conflict', { message: 'This key has ended or was replaced already; make a new one.' });
 
-const settable = ({ name, permissions, restrictions, expiresAt }: ApiKey) => {
-  return { name, permissions, restrictions, expiresAt };
+const settable = ({ name, permissions, restrictions, expiresAt, signs }: ApiKey) => {
+  return { name, permissions, restrictions, expiresAt, signs };
 };
 
 const instant = (date: Date | null): string | null => date && toIsoString(date.getTime());
 
 function viewOf(row: ApiKeyView | null): ApiKey {
   if (!row) throw new CarcosaError('not_found');
-  const { id, projectId, label: name, publicId, permissions, restrictions, createdBy, rotatedTo } = row;
+  const { id, projectId, label: name, publicId, permissions, restrictions, createdBy, rotatedTo, signs } = row;
   return {
     ...{
       id: id as ApiKeyId,
@@ -213,6 +231,7 @@ function viewOf(row: ApiKeyView | null): ApiKey {
       restrictions,
       createdBy,
       rotatedTo,
+      signs,
     },
     createdAt: toIsoString(row.createdAt.getTime()),
     lastUsedAt: instant(row.lastUsedAt),

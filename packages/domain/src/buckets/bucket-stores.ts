@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type BucketRow, findBucket, type Queryable } from '@carcosa/database';
-import { type BucketId, CarcosaError, type Logger } from '@carcosa/kernel';
+import { type BucketRow, deleteUnreferenced, findBucket, type Queryable } from '@carcosa/database';
+import { type BucketId, CarcosaError, type Clock, type Logger } from '@carcosa/kernel';
+import { objectIdOf } from '@carcosa/storage';
 import type { ObjectStore } from '@carcosa/storage/port';
 import type { StoreRegistry } from './store-registry.ts';
 
@@ -24,10 +25,12 @@ export class BucketStores implements StoreRegistry {
   readonly #db: Queryable;
   readonly #openers: BucketOpeners;
   readonly #logger: Logger;
+  readonly #clock: Clock;
   readonly #opened = new Map<BucketId, Opened>();
   readonly #retired = new Map<Promise<ObjectStore>, NodeJS.Timeout>();
 
-  constructor(parts: { db: Queryable; openers: BucketOpeners; logger: Logger }) {
+  constructor(parts: { db: Queryable; openers: BucketOpeners; logger: Logger; clock: Clock }) {
+    this.#clock = parts.clock;
     this.#db = parts.db;
     this.#openers = parts.openers;
     this.#logger = parts.logger;
@@ -37,7 +40,7 @@ export class BucketStores implements StoreRegistry {
     const opened = this.#opened.get(bucketId);
     if (opened) return opened.store;
     const row = this.#read(bucketId);
-    const opening = { row, store: row.then((found) => this.#openers[found.provider](found)) };
+    const opening = { row, store: row.then((found) => this.#open(found)) };
     this.#opened.set(bucketId, opening);
     // A bucket that could not be opened is tried again by whoever asks next.
     opening.store.catch(() => this.#forget(bucketId, opening));
@@ -71,6 +74,22 @@ export class BucketStores implements StoreRegistry {
     this.#retired.clear();
     const stores = await Promise.allSettled(all);
     await Promise.all(stores.map((store) => (store.status === 'fulfilled' ? store.value.close() : undefined)));
+  }
+
+  async #open(bucket: BucketRow): Promise<ObjectStore> {
+    const store = await this.#openers[bucket.provider](bucket);
+    const recovered = (store.recovered ?? []).flatMap((storageKey) => {
+      const id = objectIdOf(storageKey);
+      return id === null ? [] : [{ id, storageKey }];
+    });
+    if (recovered.length > 0) {
+      this.#logger.warn(
+        { bucketId: bucket.id, files: recovered.length },
+        'files that a crash had torn are whole again',
+      );
+      await deleteUnreferenced(this.#db, bucket.id, recovered, this.#clock.now());
+    }
+    return store;
   }
 
   async #read(bucketId: BucketId): Promise<BucketRow> {

@@ -9,6 +9,7 @@ import type {
   Page,
 } from '@carcosa/contracts';
 import {
+  type FactsFilter,
   type FileListing,
   type FilePosition,
   findFile,
@@ -18,6 +19,7 @@ import {
   type Queryable,
 } from '@carcosa/database';
 import { CarcosaError, isId } from '@carcosa/kernel';
+import { labOfHex } from '@carcosa/media';
 import { type Access, projectOf } from '../access/access.ts';
 import type { Actor } from '../access/actor.ts';
 import { covers, type Grant, isConfined, mayPlace } from '../access/grant.ts';
@@ -115,8 +117,21 @@ function toListing(query: ListFilesQuery, list: string): Omit<FileListing, 'proj
     createdAfter: createdAfter === undefined ? undefined : Date.parse(createdAfter),
     createdBefore: createdBefore === undefined ? undefined : Date.parse(createdBefore),
     nameContains: q,
+    facts: factsFilter(query),
     after: cursor === undefined ? undefined : readPosition(list, cursor, query.sort),
   };
+}
+
+/** What is asked of the contents; undefined where nothing is. */
+function factsFilter(query: ListFilesQuery): FactsFilter | undefined {
+  const { minDuration, maxDuration, minWidth, maxWidth, minHeight, maxHeight, orientation, text } = query;
+  const { color, colorDistance, similarTo, maxDifference } = query;
+  const filter = {
+    ...{ minDuration, maxDuration, minWidth, maxWidth, minHeight, maxHeight, orientation, text },
+    ...(color === undefined ? {} : { color: { lab: labOfHex(color), distance: colorDistance } }),
+    ...(similarTo === undefined ? {} : { similar: { hash: similarTo, difference: maxDifference } }),
+  };
+  return Object.values(filter).some((value) => value !== undefined) ? filter : undefined;
 }
 
 const fieldOf = (sort: FileSort) => sort.replace('-', '') as 'createdAt' | 'updatedAt' | 'name' | 'size' | 'path';

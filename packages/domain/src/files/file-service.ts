@@ -3,6 +3,7 @@ import type {
   BulkResult,
   CopyFileBody,
   File,
+  FileDetail,
   FileVersion,
   Folder,
   ListFilesQuery,
@@ -13,11 +14,11 @@ import type {
   RestoreFileBody,
   UpdateFileBody,
 } from '@carcosa/contracts';
-import { findFile, holdFiles, restoreFileVersion } from '@carcosa/database';
+import { findFileDetail, holdFiles, restoreFileVersion } from '@carcosa/database';
 import { CarcosaError, type FileId, isId, type TenantId } from '@carcosa/kernel';
 import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
-import { assertCovers, covers, type Grant } from '../access/grant.ts';
+import { assertCovers, type Grant } from '../access/grant.ts';
 import { bulkFiles, bulkPermission } from './bulk-files.ts';
 import { inTrash } from './change-plan.ts';
 import { recordFiles, restoreVersionEvent } from './file-audit.ts';
@@ -62,11 +63,13 @@ export class FileService {
     return this.#lists.versions(actor, query);
   }
 
-  /** A file, live or in the trash. */
-  async get(actor: Actor, target: FileTarget): Promise<File> {
+  /** A file, live or in the trash, with what is known of its content. */
+  async get(actor: Actor, target: FileTarget): Promise<FileDetail> {
     const grant = await this.#allowed(actor, 'files:read', target);
-    const file = await findFile(this.#parts.db, grant.projectId, fileId(target), this.#parts.publicUrl);
-    return file && covers(grant, file) ? file : fileOf(undefined);
+    const file = await findFileDetail(this.#parts.db, grant.projectId, fileId(target), this.#parts.publicUrl);
+    if (!file) throw new CarcosaError('not_found');
+    assertCovers(grant, file);
+    return file;
   }
 
   /**

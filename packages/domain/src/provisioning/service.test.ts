@@ -37,6 +37,7 @@ describe('a first start', () => {
       'select action, count(*)::int as times from audit_entries group by action order by action',
     );
     expect(recorded.rows).toEqual([
+      { action: 'alarm.create', times: 7 },
       { action: 'api-key.create', times: 5 },
       ...['bucket', 'organization', 'project', 'team'].map((each) => ({ action: `${each}.create`, times: 1 })),
     ]);

@@ -13,6 +13,7 @@ import {
   upsertBucket,
 } from '@carcosa/database';
 import {
+  type ApiKeyId,
   type BucketId,
   type Clock,
   type IdGenerator,
@@ -21,7 +22,9 @@ import {
   type ProjectId,
 } from '@carcosa/kernel';
 import { type ApiKeyActor, SYSTEM } from '../access/actor.ts';
+import { seedAlarms } from '../alarms/default-alarms.ts';
 import type { ApiKeyService } from '../api-keys/service.ts';
+import type { SigningKeys } from '../api-keys/signing-keys.ts';
 import { auditEntry } from '../audit/audit-entry.ts';
 import { record } from '../audit/record.ts';
 
@@ -41,11 +44,19 @@ export interface Provisioned {
   apiKey: string | null;
 }
 
+interface Place {
+  projectId: ProjectId;
+  bucketId: BucketId;
+  organizationId: OrganizationId;
+}
+
 export interface ProvisioningParts {
   transaction: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
   ids: IdGenerator;
   clock: Clock;
   apiKeys: ApiKeyService;
+  /** Absent: the key of the project signs nothing. */
+  signingKeys?: Pick<SigningKeys, 'allow'>;
 }
 
 /** Makes what a server needs to be of use: an organization, a team, a project and a bucket, all called `default`. */
@@ -63,13 +74,16 @@ export class ProvisioningService {
   async ensureDefaults(bucket: DefaultBucket, heldKey: string | null): Promise<Provisioned> {
     return await this.#parts.transaction(async (tx) => {
       await lockProvisioning(tx);
-      const project = (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
-      const held = await this.#holder(heldKey, project.projectId);
-      if (held) {
+      const { projectId, bucketId, organizationId } =
+        (await this.#reuse(tx, bucket)) ?? (await this.#create(tx, bucket));
+      await seedAlarms(tx, this.#parts, organizationId);
+      const held = await this.#holder(heldKey, projectId);
+      if (held && heldKey !== null) {
         await this.#lift(tx, held);
-        return { ...project, apiKey: null };
+        await this.#letSign(tx, projectId, { id: held.id, token: heldKey });
+        return { projectId, bucketId, apiKey: null };
       }
-      const key = { projectId: project.projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
+      const key = { projectId, label: 'local', permissions: PERMISSIONS, limitFactor: LOCAL_FACTOR };
       const made = await this.#parts.apiKeys.create(key, tx);
       await record(tx, this.#parts.clock, SYSTEM, {
         ...{
@@ -79,19 +93,20 @@ export class ProvisioningService {
         },
         after: { name: key.label, permissions: key.permissions, limitFactor: key.limitFactor },
       });
-      return { ...project, apiKey: made.token };
+      await this.#letSign(tx, projectId, made);
+      return { projectId, bucketId, apiKey: made.token };
     });
   }
 
-  async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId } | null> {
+  async #reuse(tx: Queryable, bucket: DefaultBucket): Promise<Place | null> {
     const found = await findDefaultProject(tx, DEFAULT_SLUG);
     if (!found) return null;
     const bucketId = await this.#ensureBucket(tx, found.organizationId, bucket);
     await setProjectBucket(tx, found.id, bucketId);
-    return { projectId: found.id, bucketId };
+    return { projectId: found.id, bucketId, organizationId: found.organizationId };
   }
 
-  async #create(tx: Queryable, bucket: DefaultBucket): Promise<{ projectId: ProjectId; bucketId: BucketId }> {
+  async #create(tx: Queryable, bucket: DefaultBucket): Promise<Place> {
     const { ids, clock } = this.#parts;
     const organizationId = ids.next('organization');
     const teamId = ids.next('team');
@@ -117,11 +132,18 @@ export class ProvisioningService {
       return auditEntry(SYSTEM, { ...event, action: `${type}.create` }, clock);
     });
     await recordAudit(tx, entries);
-    return { projectId, bucketId };
+    return { projectId, bucketId, organizationId };
   }
 
   async #ensureBucket(tx: Queryable, organizationId: OrganizationId, bucket: DefaultBucket): Promise<BucketId> {
     return await upsertBucket(tx, { id: this.#parts.ids.next('bucket'), organizationId, ...bucket });
+  }
+
+  /** So that an app that was written for UploadThing runs against a first start. */
+  async #letSign(tx: Queryable, projectId: ProjectId, { id, token }: { id: ApiKeyId; token: string }): Promise<void> {
+    if (!(await this.#parts.signingKeys?.allow(tx, id, token))) return;
+    const event = { resource: { type: 'api-key', id }, place: { projectId }, after: { signs: true } } as const;
+    await record(tx, this.#parts.clock, SYSTEM, { ...event, action: 'api-key.update' });
   }
 
   /** Whose key it is, if it opens the project. */

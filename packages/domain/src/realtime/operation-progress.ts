@@ -13,6 +13,16 @@ export interface Operation extends OperationState {
   path: string | null;
 }
 
+/** What clients see of an operation. */
+export function stateOf({ id, status, progress, bytes, step, error }: OperationState): OperationState {
+  return { id, status, progress, ...defined({ bytes, step, error }) };
+}
+
+const defined = <Fields extends object>(fields: Fields) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Fields]?: Exclude<Fields[Name], undefined>;
+  };
+
 /** Where operations of some kind are looked up. */
 export interface OperationSource {
   /** The operation as the database knows it; null for an id that is not one of these. */
@@ -173,8 +183,17 @@ export class OperationProgress implements Progress {
     const now = performance.now();
     for (const [id, until] of this.#wanted) if (until <= now) this.#wanted.delete(id);
     const ids = [...this.#listeners.keys()].filter((id) => !this.#running.has(id));
+    // A word about the end may have been lost.
+    void this.#lookForEnds(ids);
     // A notification of PostgreSQL has room for 8,000 bytes.
     for (let at = 0; at < ids.length; at += 100) this.#publish({ wanted: ids.slice(at, at + 100) });
+  }
+
+  async #lookForEnds(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      const found = await this.find(id).catch(() => null);
+      if (found && isEnded(found.status) && this.#listeners.has(id)) this.#tellHere(stateOf(found));
+    }
   }
 
   #publish(message: Record<string, unknown>): void {

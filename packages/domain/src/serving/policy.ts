@@ -71,6 +71,14 @@ export function wouldRunOnOurOrigin(
   return SCRIPT_DESTINATIONS.has(fetched.destination) && isScript(contentType);
 }
 
+/** Types of texts that name other files relative to their own address: from any other one they would lead nowhere. */
+const REFERRING = new Set(['application/vnd.apple.mpegurl', 'text/vtt']);
+
+/** Whether a file refers to its neighbours, as playlists do. */
+export function refersToNeighbours(contentType: string): boolean {
+  return REFERRING.has(contentType);
+}
+
 export function isScript(contentType: string): boolean {
   return SCRIPT_TYPES.has(contentType);
 }

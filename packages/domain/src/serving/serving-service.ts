@@ -72,7 +72,8 @@ export interface OpenedFile {
   readonly expiresIn: number | null;
 }
 
-const KEY = /^[A-Za-z0-9]{1,64}$/;
+/** Ours are letters and digits; apps choose others too. */
+const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 /** Most signed addresses that are recorded together. */
 const MAX_GROUP = 64;
 /** Most paths that are remembered. */
@@ -124,6 +125,25 @@ export class ServingService {
     if (!KEY.test(address.key) || (address.version ?? 1) > MAX_VERSION) throw new CarcosaError('not_found');
     const found = this.#cache.get(address.key, address.version);
     return found instanceof Promise ? found.then((file) => this.#admit(file, address)) : this.#admit(found, address);
+  }
+
+  /**
+   * What an address leads to whose signature is not ours: `admits` looks at it for a private file.
+   * @param admits milliseconds since the epoch when the address ends; null where it is not signed as it must be
+   * @throws CarcosaError `not_found`, `signature_invalid`
+   */
+  async openWith(
+    key: string,
+    admits: (file: ServedFile) => Promise<number | null>,
+    version: number | null = null,
+  ): Promise<OpenedFile> {
+    if (!KEY.test(key) || (version ?? 1) > MAX_VERSION) throw new CarcosaError('not_found');
+    const file = await this.#cache.get(key, version);
+    if (!file) throw new CarcosaError('not_found');
+    if (file.visibility === 'public') return { file, expiresIn: null };
+    const left = ((await admits(file)) ?? 0) - this.#options.clock.now();
+    if (left <= 0) throw new CarcosaError('signature_invalid');
+    return { file, expiresIn: Math.floor(left / 1000) };
   }
 
   /** The file with that id, for who may read it in its project. @throws CarcosaError `not_found`, `forbidden` */

@@ -21,7 +21,12 @@ type HeldUploadsOptions = Pick<
 >;
 
 /** What is wrong with the whole content: sending it again would not mend it. */
-const LOST_FOR_GOOD = ['checksum_mismatch', 'file_too_large', 'file_type_not_allowed'] as const;
+const LOST_FOR_GOOD = [
+  'checksum_mismatch',
+  'file_too_large',
+  'file_type_not_allowed',
+  'file_measures_not_allowed',
+] as const;
 
 /** What is done to an upload under its lease: write, complete, save what arrived before a failure, end. */
 export class HeldUploads {

@@ -9,6 +9,7 @@ export * from './upload-draft.ts';
 export * from './upload-leases.ts';
 export * from './upload-progress.ts';
 export * from './upload-project.ts';
+export * from './upload-rules.ts';
 export * from './upload-service.ts';
 export * from './upload-tally.ts';
 export * from './upload-view.ts';

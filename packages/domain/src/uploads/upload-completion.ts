@@ -5,6 +5,7 @@ import {
   completeUploads,
   findCompletedFile,
   findTenant,
+  isUniqueViolation,
   type Queryable,
   type UploadRow,
 } from '@carcosa/database';
@@ -27,6 +28,7 @@ import { GroupCommit } from './group-commit.ts';
 import type { HeldLease } from './upload-leases.ts';
 import type { UploadProgress } from './upload-progress.ts';
 import type { UploadProjects } from './upload-project.ts';
+import { assertUploadRules } from './upload-rules.ts';
 import { UploadTally } from './upload-tally.ts';
 
 /** Most uploads that share a transaction. */
@@ -51,6 +53,8 @@ export interface ContentFacts {
   contentType: string;
   /** Hex; null where nobody has computed it yet. */
   sha256: string | null;
+  /** Hex; absent where no door asked for it. */
+  md5?: string | null;
 }
 
 /** With the place that no two of one group may share. */
@@ -88,6 +92,7 @@ export class UploadCompletion {
     const contentType = await sniffContentType(head, upload.declaredContentType, splitPath(upload.path).name);
     const { rules } = await this.#options.projects.uploadProject(upload.projectId);
     assertAccepts(rules, { size, contentType });
+    await assertUploadRules(upload, { contentType, head: (bytes) => staged.head(bytes) });
     await staged.commit(upload.storageKey).catch((error: unknown) => {
       // What was staged is gone, or its place taken: another writer has taken it over, or it was collected.
       throw isCarcosaError(error, 'not_found') || isCarcosaError(error, 'conflict')
@@ -95,7 +100,7 @@ export class UploadCompletion {
         : error;
     });
     const collectAfter = staged.mayLeaveTraces ? { collectAfter: this.#options.clock.now() } : {};
-    return this.file(held, { size, contentType, sha256 }, collectAfter);
+    return this.file(held, { size, contentType, sha256, md5: held.md5 }, collectAfter);
   }
 
   /**
@@ -115,7 +120,8 @@ export class UploadCompletion {
   async file(held: HeldLease, facts: ContentFacts, options: { collectAfter?: number } = {}): Promise<File> {
     const completion = await this.#prepare(held, facts, options);
     held.assertTrusted();
-    const file = await this.#groups.submit(completion);
+    const isAlone = held.upload.doorState.fileKey !== undefined;
+    const file = isAlone ? await this.#alone(completion) : await this.#groups.submit(completion);
     return this.filed(held.upload, file ?? (await this.#completedBefore(held.upload)));
   }
 
@@ -123,6 +129,17 @@ export class UploadCompletion {
   filed({ id, door }: Pick<UploadRow, 'id' | 'door'>, file: File): File {
     this.#options.progress.completed(id, file.size);
     return this.committed(door, file);
+  }
+
+  /** A key that an app chose can be taken, which must not fail those who share a transaction. @throws CarcosaError `conflict` */
+  async #alone(completion: PreparedCompletion): Promise<File | undefined> {
+    const { db, publicUrl } = this.#options;
+    try {
+      return (await completeUploads(db, [completion], publicUrl)).get(completion.uploadId);
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error;
+      throw new CarcosaError('conflict', { message: 'There is another file with this key.', cause: error });
+    }
   }
 
   /** How many uploads shared each transaction that filed them. */
@@ -166,12 +183,12 @@ export class UploadCompletion {
       uploadId: upload.id,
       lease,
       fileId: ids.next('file'),
-      fileKey: newFileKey(random),
+      fileKey: chosenKey(upload) ?? newFileKey(random),
       place: `${upload.projectId}/${upload.tenantId}/${upload.path}`,
       ...splitPath(upload.path),
       defaultVisibility,
       ...facts,
-      md5: null,
+      md5: facts.md5 ?? null,
       collectAfter: options.collectAfter ?? null,
       now: clock.now(),
       audit: auditEntry(actor, { action: 'file.create', place, after }, clock),
@@ -185,6 +202,10 @@ export class UploadCompletion {
     if (!file) throw await whyNotFiled(db, tenantId);
     return file;
   }
+}
+
+function chosenKey({ doorState: { fileKey } }: UploadRow): string | undefined {
+  return typeof fileKey === 'string' ? fileKey : undefined;
 }
 
 /** Why an upload whose bytes are stored has become no file. */

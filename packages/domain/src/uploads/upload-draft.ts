@@ -1,6 +1,6 @@
 import { assertPath, splitPath, type Visibility } from '@carcosa/contracts';
 import { chargeEntry, type NewUpload, type QuotaCharge, type UploadDoor } from '@carcosa/database';
-import { CarcosaError, type Clock, type IdGenerator, isId } from '@carcosa/kernel';
+import { type BucketId, CarcosaError, type Clock, type IdGenerator, isId } from '@carcosa/kernel';
 import { storageKey } from '@carcosa/storage';
 import { type Access, projectOf } from '../access/access.ts';
 import { type Actor, actorId } from '../access/actor.ts';
@@ -8,6 +8,7 @@ import { type Grant, mayPlace, placeRefused } from '../access/grant.ts';
 import type { Quotas } from '../quotas/quotas.ts';
 import { assertSize } from './file-rules.ts';
 import type { UploadProjects, UploadTenant, UploadTenants } from './upload-project.ts';
+import type { UploadRules } from './upload-rules.ts';
 
 /** An upload that nothing was added to for so long ends; each request that adds to it extends it. */
 export const UPLOAD_LIFETIME_MS = 24 * 3600 * 1000;
@@ -28,6 +29,12 @@ export interface CreateUpload {
   /** `sha256:<hex>` of the whole content. */
   checksum?: string | undefined;
   doorState?: Record<string, unknown>;
+  /** The key that the file gets if its path is new; absent: one that nobody guesses. */
+  fileKey?: string | undefined;
+  /** One of the project's buckets, which the caller has looked at; absent: the tenant's own, or the project's first. */
+  bucketId?: BucketId | undefined;
+  /** What its bytes must be, beside what the project takes. */
+  accepts?: UploadRules | undefined;
 }
 
 export interface DraftParts {
@@ -60,7 +67,7 @@ export async function draftUpload(parts: DraftParts, actor: Actor, input: Create
   assertPath(path);
   if (!mayPlace(grant, path)) throw placeRefused(grant);
   const now = parts.clock.now();
-  const bucketId = tenant?.bucketId ?? project.bucketId;
+  const bucketId = tenant?.bucketId ?? input.bucketId ?? project.bucketId;
   const door = typeof input.door === 'function' ? await input.door(bucketId) : input.door;
   // Only its one request can continue a simple upload: its bytes are due as soon as its lease has lapsed.
   const expiresAt = door === 'simple' ? now : now + UPLOAD_LIFETIME_MS;
@@ -82,7 +89,7 @@ export async function draftUpload(parts: DraftParts, actor: Actor, input: Create
     size: input.size,
     objectId,
     storageKey: storageKey({ ...project, projectId, tenantId: tenant?.id ?? null, path, objectId }),
-    doorState: input.doorState ?? {},
+    doorState: doorStateOf(input),
     leaseOwner: null,
     createdAt: now,
     expiresAt,
@@ -90,6 +97,10 @@ export async function draftUpload(parts: DraftParts, actor: Actor, input: Create
     quotaScopes: charges.length === 0 ? null : charges.map(chargeEntry),
   };
   return { row, charges };
+}
+
+function doorStateOf({ doorState, fileKey, accepts }: CreateUpload): Record<string, unknown> {
+  return { ...doorState, ...(fileKey === undefined ? {} : { fileKey }), ...(accepts === undefined ? {} : { accepts }) };
 }
 
 /** The object's id names a folder that nobody else uses, so that equal names of files never replace each other. */

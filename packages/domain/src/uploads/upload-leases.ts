@@ -38,6 +38,8 @@ export class HeldLease {
   readonly takeover: boolean;
   /** For whom it is held: who completes an upload need not be who began it. */
   actor: Actor = SYSTEM;
+  /** MD5 in hex of the whole content, where the door asked for it and one request brought all of it. */
+  md5: string | null = null;
   readonly #abort = new AbortController();
   #trustedUntil: number;
   #lastActivity: number;

@@ -29,12 +29,12 @@ export class UploadProgress implements OperationSource {
     const upload = isId('upload', id) ? await findUpload(this.#parts.db, id) : null;
     if (!upload) return null;
     const { projectId, tenantId, path, offset } = upload;
-    return { ...stateOf(upload, STATUS[upload.status], offset), projectId, tenantId: tenantId || null, path };
+    return { ...stateAt(upload, STATUS[upload.status], offset), projectId, tenantId: tenantId || null, path };
   }
 
   /** So many bytes of an upload have arrived, not necessarily on stable storage. */
   received(upload: Subject, bytes: number): void {
-    this.#parts.progress.report(stateOf(upload, 'processing', bytes));
+    this.#parts.progress.report(stateAt(upload, 'processing', bytes));
   }
 
   /** As {@link received}, where the number costs a query: it is asked for only if somebody wants it. */
@@ -43,11 +43,11 @@ export class UploadProgress implements OperationSource {
   }
 
   completed(id: Subject['id'], size: number): void {
-    this.#parts.progress.report(stateOf({ id, size }, 'completed', size));
+    this.#parts.progress.report(stateAt({ id, size }, 'completed', size));
   }
 
   ended(upload: Pick<UploadRow, 'id' | 'size' | 'offset'>, status: 'aborted' | 'expired'): void {
-    this.#parts.progress.report(stateOf(upload, STATUS[status], upload.offset));
+    this.#parts.progress.report(stateAt(upload, STATUS[status], upload.offset));
   }
 
   /** Nobody sends just now. */
@@ -56,7 +56,7 @@ export class UploadProgress implements OperationSource {
   }
 }
 
-function stateOf({ id, size }: Subject, status: OperationStatus, done: number): OperationState {
+function stateAt({ id, size }: Subject, status: OperationStatus, done: number): OperationState {
   const percent = size ? Math.floor((done / size) * 100) : 0;
   const progress = status === 'completed' ? 100 : Math.min(99, percent);
   const error = status === 'failed' ? { error: 'upload_not_open' } : {};

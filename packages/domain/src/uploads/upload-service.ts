@@ -74,6 +74,8 @@ export interface WriteBody {
   /** Tells a whole length that was deferred when the upload was created. */
   size?: number;
   checksum?: BodyChecksum;
+  /** Whether the door wants the MD5 of the content, if this body is all of it: it costs more than SHA-256. */
+  wantsMd5?: boolean;
   /** Throws for an upload that the door does not write to. */
   admits?(upload: UploadRow): void;
   /** Asked after the last byte for what a form says behind its file. */

@@ -68,6 +68,7 @@ export class UploadWriter {
   async write(staged: StagedObject, input: WriteBody): Promise<UploadRow> {
     const { held, rules, progress } = this.#options;
     const hash = input.checksum ? createHash(input.checksum.algorithm) : null;
+    const md5 = input.wantsMd5 && input.offset === 0 ? createHash('md5') : null;
     const limit = (this.#row.size ?? rules.maxFileSize ?? Number.MAX_SAFE_INTEGER) - this.#row.offset;
     try {
       const received = await receive(input.body, {
@@ -75,6 +76,7 @@ export class UploadWriter {
         signal: held.signal,
         append: (chunk, owned) => {
           hash?.update(chunk);
+          md5?.update(chunk);
           return staged.append(chunk, owned);
         },
         onProgress: () => {
@@ -95,6 +97,7 @@ export class UploadWriter {
     }
     held.assertTrusted();
     this.#row = { ...this.#row, offset: staged.length };
+    if (this.isWhole) held.md5 = md5?.digest('hex') ?? null;
     return this.#row;
   }
 

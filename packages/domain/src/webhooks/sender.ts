@@ -12,13 +12,17 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface WebhookRequest {
   url: string;
-  /** In clear, the newest first. */
+  /** In clear, the newest first; none: it is not signed. */
   secrets: readonly string[];
   /** Of the event: the same for every attempt. */
   id: string;
   body: string;
   /** Ends it early: then it rejects. */
   signal?: AbortSignal;
+}
+
+export interface PostRequest extends Pick<WebhookRequest, 'url' | 'body' | 'signal'> {
+  headers: Record<string, string>;
 }
 
 /** What became of a request. */
@@ -65,13 +69,19 @@ export class WebhookSender {
 
   /** Never rejects for what the receiver does; only when `signal` ends it. */
   async send({ url, secrets, id, body, signal }: WebhookRequest): Promise<WebhookAnswer> {
+    const timestamp = Math.floor(this.#options.clock.now() / 1000);
+    const headers = {
+      'content-type': 'application/json',
+      ...(secrets.length > 0 && signatureHeaders({ id, timestamp, body }, secrets)),
+    };
+    return await this.post({ url, headers, body, ...(signal ? { signal } : {}) });
+  }
+
+  /** As {@link send}, for a body that the caller has signed. */
+  async post({ url, headers, body, signal }: PostRequest): Promise<WebhookAnswer> {
     const at = this.#options.clock.now();
     const began = performance.now();
-    const requestHeaders = {
-      'content-type': 'application/json',
-      'user-agent': `Carcosa/${this.#options.version}`,
-      ...signatureHeaders({ id, timestamp: Math.floor(at / 1000), body }, secrets),
-    };
+    const requestHeaders = { 'user-agent': `Carcosa/${this.#options.version}`, ...headers };
     const answer = await this.#request(url, requestHeaders, body, signal);
     signal?.throwIfAborted();
     return { at, durationMs: Math.round(performance.now() - began), requestHeaders, ...answer };

@@ -1,1 +1,2 @@
 export * from './address-guard.ts';
+export * from './process-identity.ts';

@@ -1,6 +1,6 @@
 import { CarcosaError, cancelled, errorOfAnswer } from '../errors.ts';
 import type { Http } from '../http.ts';
-import { backoff, whenOnline } from '../timing.ts';
+import { backoff, type Timing, whenOnline } from '../timing.ts';
 import type { ProgressMeter } from './progress.ts';
 import type { UploadBody, UploadSource } from './source.ts';
 import type { Transport, TransportAnswer } from './transport.ts';
@@ -33,15 +33,20 @@ export interface UploadMemory {
   fingerprint?: string | undefined;
 }
 
-/** One run of an upload, from its start or resumption to its end, pause or failure. */
-export interface UploadRun {
-  readonly http: Http;
+/** What it takes to send bytes. */
+export interface BytesLine {
   readonly transport: Transport;
+  readonly timing: Timing;
+  readonly meter: ProgressMeter;
+  readonly signal: AbortSignal;
+}
+
+/** One run of an upload, from its start or resumption to its end, pause or failure. */
+export interface UploadRun extends BytesLine {
+  readonly http: Http;
   readonly source: UploadSource;
   readonly target: UploadTarget;
   readonly memory: UploadMemory;
-  readonly meter: ProgressMeter;
-  readonly signal: AbortSignal;
   readonly parallelParts: number;
   /** `sha256:<hex>` of the whole content, where the caller knows it. */
   readonly checksum: string | undefined;
@@ -57,11 +62,10 @@ const ATTEMPTS = 10;
  * Repeats what failed in passing, with growing pauses. `moved` tells whether an attempt got anything across, which counts as a fresh start.
  */
 export async function persist<Result>(
-  { http, signal }: Pick<UploadRun, 'http' | 'signal'>,
+  { timing, signal }: Pick<BytesLine, 'timing' | 'signal'>,
   work: () => Promise<Result>,
   moved: () => boolean = () => false,
 ): Promise<Result> {
-  const { timing } = http.settings;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
@@ -85,7 +89,7 @@ export interface BytesRequest {
 
 /** Sends bytes and counts them. @throws CarcosaError for any answer that is no success */
 export async function sendBytes(
-  { transport, meter, signal }: UploadRun,
+  { transport, meter, signal }: BytesLine,
   request: BytesRequest,
   /** Bytes that the server has when it answers with success. */
   size: number,

@@ -68,8 +68,10 @@ export class Uploads<Input = UploadInput> {
     const { signal, onProgress, sha256 } = options;
     const { transport, parallelParts, hashes, prefersTus } = this.#settings;
     const checksum = sha256 === undefined ? undefined : `sha256:${sha256.toLowerCase()}`;
+    const { timing } = this.#http.settings;
     const own = {
       http: this.#http,
+      timing,
       transport,
       parallelParts,
       hashes,
@@ -82,7 +84,7 @@ export class Uploads<Input = UploadInput> {
     return new UploadTask<File>({
       name: options.fileName ?? (input as { name?: string }).name ?? options.path?.split('/').pop() ?? '',
       slots: this.#slots,
-      timing: this.#http.settings.timing,
+      timing,
       signal,
       onProgress,
       isPausable: () => !opened.isStream,
@@ -204,6 +206,8 @@ class Reopened {
 }
 
 function take(memory: UploadMemory, { id, door }: Upload): void {
+  if (door === 'signed')
+    throw new CarcosaError('upload_not_open', 'This upload continues by its signed address alone.');
   memory.uploadId = id;
   memory.protocol = door;
 }

@@ -9,7 +9,9 @@ it('the types of the SDK are what "npm run docs" would write', async () => {
 
 it('names what the contracts name, and says what each operation takes and gives', async () => {
   const types = await clientTypes();
-  expect(types).toContain(`"GET /files/{id}": { path: { id: string }; query?: { projectId?: string }; data: File };`);
+  expect(types).toContain(
+    `"GET /files/{id}": { path: { id: string }; query?: { projectId?: string }; data: FileDetail };`,
+  );
   expect(types).toContain(`"POST /uploads/init": { body: InitUploadBody; data: InitUploadResult };`);
   expect(types).toMatch(/recursive\?: boolean/);
 });

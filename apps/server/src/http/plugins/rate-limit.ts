@@ -116,6 +116,16 @@ export function countDownload(request: FastifyRequest, reply: FastifyReply, limi
   if (limited?.allowed === false) throw rateLimited(limited, 'public-download');
 }
 
+/** Counts an upload by a signed address, for the key that signed it. @throws CarcosaError (or rejects with it) `rate_limited` */
+export async function countUpload(
+  { limiter }: Pick<RateLimitParts, 'limiter'>,
+  { request, reply, actor }: { request: FastifyRequest; reply: FastifyReply; actor: Actor },
+): Promise<void> {
+  const limited = await limiter.takeActor(actor, 'write');
+  noteLimit(request, reply, limited);
+  if (limited?.allowed === false) throw rateLimited(limited, 'write');
+}
+
 /** Counts a picture that is asked for by its address. @throws CarcosaError (or rejects with it) `rate_limited` */
 export async function countTransform(
   { limiter }: Pick<RateLimitParts, 'limiter'>,

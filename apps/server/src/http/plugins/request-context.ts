@@ -34,6 +34,7 @@ const EXPOSED_HEADERS = [
   'Upload-Metadata',
   'Upload-Expires',
   'Upload-Concat',
+  'X-Ut-Range-Start',
 ].join(', ');
 
 /** Caches keep answers of files for everyone, so that these cannot depend on who asked first. */

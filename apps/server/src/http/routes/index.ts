@@ -1,7 +1,9 @@
 import type { Carcosa } from '../../compose.ts';
 import { tusRoutes } from '../../tus/tus-routes.ts';
+import { uploadthingRoutes } from '../../uploadthing/index.ts';
 import type { App, Routes } from '../types.ts';
 import { accessRoutes } from './access.ts';
+import { alarmRoutes } from './alarms.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { authRoutes } from './auth.ts';
@@ -9,6 +11,7 @@ import { authAccountRoutes } from './auth-account.ts';
 import { authFactorRoutes } from './auth-factors.ts';
 import { authProviderRoutes } from './auth-providers.ts';
 import { bucketRoutes } from './buckets.ts';
+import { callbackRoutes } from './callbacks.ts';
 import { eventRoutes } from './events.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
@@ -20,11 +23,13 @@ import { projectBucketRoutes } from './project-buckets.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
+import { realtimeRoutes } from './realtime.ts';
 import { serveRoutes } from './serve.ts';
 import { startPageRoutes } from './start-page.ts';
 import { teamRoutes } from './teams.ts';
 import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
+import { transformJobRoutes } from './transform-jobs.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
@@ -56,16 +61,21 @@ const ROUTES: Routes[] = [
   fileRoutes,
   serveRoutes,
   transformRoutes,
+  transformJobRoutes,
   uploadRoutes,
   tusRoutes,
+  uploadthingRoutes,
   auditLogRoutes,
   eventRoutes,
+  realtimeRoutes,
   webhookRoutes,
   deliveryRoutes,
+  callbackRoutes,
   rateLimitRoutes,
   quotaRoutes,
   usageRoutes,
   jobRoutes,
+  alarmRoutes,
 ];
 
 export function registerRoutes(app: App, carcosa: Carcosa): void {

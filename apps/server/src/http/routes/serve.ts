@@ -4,6 +4,7 @@ import { CarcosaError, isCarcosaError } from '@carcosa/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Carcosa } from '../../compose.ts';
+import { openAppSigned } from '../../uploadthing/signed-serving.ts';
 import { success as answer } from '../envelope.ts';
 import { countDownload } from '../plugins/rate-limit.ts';
 import { FileServer } from '../serving/serve-file.ts';
@@ -42,6 +43,18 @@ export const serveRoutes: Routes = (app, carcosa) => {
     // Read by hand: a signature covers the text as it came, and this is the hottest route.
     validatorCompiler: () => (value: unknown) => ({ value }),
     handler: (request, reply) => serveAddress(carcosa, files, request, reply),
+  });
+
+  // As apps of UploadThing write it.
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/a/:appId/:key',
+    config: { public: true, limit: false },
+    schema: { hide: true, params: z.object({ appId: z.string(), key: z.string() }) },
+    handler: (request, reply) => {
+      const { appId, key } = request.params as { appId: string; key: string };
+      return serveSigned(carcosa, files, { request, reply, key, projectId: appId });
+    },
   });
 
   app.get(
@@ -92,6 +105,9 @@ function serveAddress(
   reply: FastifyReply,
 ): void | Promise<void> {
   const address = addressOf(request);
+  if (address.signature?.startsWith('hmac-sha256=')) {
+    return serveSigned(carcosa, files, { request, reply, key: address.key, projectId: null });
+  }
   const { version, download } = address;
   const way: Way = {
     open: async () => carcosa.serving.open(address),
@@ -101,6 +117,22 @@ function serveAddress(
   const serve = (opened: OpenedFile): void | Promise<void> => serveLimited(carcosa, opened, way, { request, reply });
   const found = carcosa.serving.open(address);
   return found instanceof Promise ? found.then(serve) : serve(found);
+}
+
+/** Serves a file at an address that the app may have signed by itself. */
+async function serveSigned(
+  carcosa: Carcosa,
+  files: FileServer,
+  {
+    request,
+    reply,
+    ...address
+  }: { request: FastifyRequest; reply: FastifyReply; key: string; projectId: string | null },
+): Promise<void> {
+  const open = () => openAppSigned(carcosa, request, address);
+  const serve = (opened: OpenedFile) =>
+    files.serve({ request, reply, opened, actor: null, versioned: false, download: null, shared: true });
+  await serveLimited(carcosa, await open(), { open, serve }, { request, reply });
 }
 
 /** Serves a file if its project lets this client download once more. @throws CarcosaError `rate_limited` */

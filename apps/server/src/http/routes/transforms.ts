@@ -41,7 +41,7 @@ const unread = () => (value: unknown) => ({ value });
 
 /** Pictures from their addresses. */
 export const transformRoutes: Routes = (app, carcosa) => {
-  const config = { public: true, knowsActor: true, limit: false } as const;
+  const config = { public: true, knowsActor: true, limit: false, work: 'transform' } as const;
   const description =
     'Public files are open to everyone; private ones need `expires` and `signature` of their signed address, or a key or token with files:read or transforms:execute.';
   app.route({

@@ -54,7 +54,7 @@ export const simpleUploadRoutes: Routes = (app, carcosa) => {
     scope.post(
       '/api/v1/files',
       {
-        config: { permission: 'files:write' },
+        config: { permission: 'files:write', work: 'upload' },
         schema: {
           tags: ['files'],
           summary: 'Upload a file in one request',

@@ -25,7 +25,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
   app.post(
     '/api/v1/uploads/init',
     {
-      config: { permission: 'files:write', idempotent: true },
+      config: { permission: 'files:write', idempotent: true, work: 'upload' },
       schema: {
         tags,
         summary: 'Begin a direct upload',
@@ -137,7 +137,7 @@ export const uploadRoutes: Routes = (app, { directUploads, uploads, garbage, clo
     scope.put(
       '/api/v1/uploads/:id/parts/:partNumber',
       {
-        config: { public: true, limit: false },
+        config: { public: true, limit: false, work: 'upload', goesOn: true },
         schema: {
           tags,
           summary: 'Send a part of a direct upload to a bucket that cannot presign',

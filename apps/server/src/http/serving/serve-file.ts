@@ -8,6 +8,7 @@ import {
   evaluatePreconditions,
   type OpenedFile,
   rangeStillApplies,
+  refersToNeighbours,
   requestedRanges,
   type StoreRegistry,
   type UsageMeter,
@@ -106,7 +107,7 @@ export class FileServer {
       downloads.count(isHead ? 'head' : 'handed-over', isHead ? 0 : file.size);
       return undefined;
     }
-    if (file.delivery === 'redirect' && store.presign && !isHead) {
+    if (file.delivery === 'redirect' && store.presign && !isHead && !refersToNeighbours(file.contentType)) {
       this.#parts.egress.count(limits, file.size);
       downloads.count('redirect', file.size);
       usage.countDownload(file, asked.actor, file.size);

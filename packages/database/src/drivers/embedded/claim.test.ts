@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processIdentity } from '@carcosa/kernel/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimDirectory } from './claim.ts';
-import { processIdentity } from './process-identity.ts';
 
 describe('a claim on a directory', () => {
   let directory: string;

@@ -2,8 +2,8 @@ import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CarcosaError } from '@carcosa/kernel';
+import { processIdentity } from '@carcosa/kernel/node';
 import { hasCode } from '../system-error.ts';
-import { processIdentity } from './process-identity.ts';
 
 /** The right of this process, and of no other, to run a server on a directory. It ends with the process. */
 export interface DirectoryClaim {

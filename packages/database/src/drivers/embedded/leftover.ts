@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { CarcosaError, type Logger } from '@carcosa/kernel';
+import { processIdentity } from '@carcosa/kernel/node';
 import { hasCode } from '../system-error.ts';
-import { processIdentity } from './process-identity.ts';
 
 const run = promisify(execFile);
 const POLL_INTERVAL = 10;

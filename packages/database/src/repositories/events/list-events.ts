@@ -26,7 +26,8 @@ export function eventData(publicUrl: string): string {
 /** The instant of an event of the alias `e`, as the API writes it. */
 export const EVENT_TIMESTAMP = `to_char(e.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
-const columns = (publicUrl: string) =>
+/** The columns of an {@link EventRow}, from the alias `e`. @param publicUrl see {@link eventData} */
+export const EVENT_COLUMNS = (publicUrl: string): string =>
   `e.position, e.id, e.type, ${EVENT_TIMESTAMP} as timestamp, e.organization_id as "organizationId", e.project_id as "projectId",
    e.tenant_id as "tenantId", e.resource_id as "resourceId", e.path, ${eventData(publicUrl)} as data`;
 
@@ -67,11 +68,14 @@ export function listEventsQuery(listing: EventListing): { text: string; values: 
   if (from !== undefined) conditions.push(`e.created_at >= to_timestamp(${bind(from)}::float8 / 1000)`);
   if (to !== undefined) conditions.push(`e.created_at < to_timestamp(${bind(to)}::float8 / 1000)`);
   if (after !== undefined) conditions.push(`e.position < ${bind(after)}`);
-  const text = `select ${columns('$1')} from events e where ${conditions.join(' and ')} order by e.position desc limit ${bind(listing.limit)}`;
+  const text = `select ${EVENT_COLUMNS('$1')} from events e where ${conditions.join(' and ')} order by e.position desc limit ${bind(listing.limit)}`;
   return { text, values };
 }
 
 export async function findEvent(db: Queryable, id: string, publicUrl: string): Promise<EventRow | null> {
-  const { rows } = await db.query<EventRow>(`select ${columns('$1')} from events e where e.id = $2`, [publicUrl, id]);
+  const { rows } = await db.query<EventRow>(`select ${EVENT_COLUMNS('$1')} from events e where e.id = $2`, [
+    publicUrl,
+    id,
+  ]);
   return rows[0] ?? null;
 }

@@ -1,4 +1,5 @@
 import type { ProjectId } from '@carcosa/kernel';
+import { type FactsFilter, factsConditions } from '../media/facts-filter.ts';
 import { prefixEnd } from './path-range.ts';
 
 /** Which files of a project; every condition that is given must hold. */
@@ -24,6 +25,8 @@ export interface FileFilter {
   uploader?: string | undefined;
   /** Part of the name, in any case. */
   nameContains?: string | undefined;
+  /** What is known of the content. */
+  facts?: FactsFilter | undefined;
 }
 
 /** Takes a value, gives its placeholder. */
@@ -40,6 +43,7 @@ export function filterConditions(filter: FileFilter, bind: Bind): string[] {
     ...typeConditions(filter, bind),
     ...rangeConditions(filter, bind),
     ...wordConditions(filter, bind),
+    ...factsConditions(filter, bind),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { File } from '@carcosa/contracts';
+import type { File, FileDetail } from '@carcosa/contracts';
 import type { FileId, ProjectId } from '@carcosa/kernel';
 import { fileJson } from '../file-json.ts';
 import type { Queryable } from '../queryable.ts';
@@ -17,6 +17,31 @@ export async function findFile(
   });
   return rows[0]?.file ?? null;
 }
+
+/** As {@link findFile}, with what is known of its content and what it was made of. */
+export async function findFileDetail(
+  db: Queryable,
+  projectId: ProjectId,
+  id: FileId,
+  publicUrl: string,
+): Promise<FileDetail | null> {
+  const { rows } = await db.query<Pick<FileDetail, 'facts' | 'madeOf'> & { file: File }>({
+    name: 'find_file_detail',
+    text: `select ${fileJson('f', '$1')} as file, x.facts, ${madeOf('g')} as "madeOf" from files f
+      left join file_facts x on x.object_id = f.object_id
+      left join file_origins g on g.file_id = f.id and g.version = f.version
+      where f.id = $3 and f.project_id = $2`,
+    values: [publicUrl, projectId, id],
+  });
+  const [found] = rows;
+  return found ? { ...found.file, facts: found.facts, madeOf: found.madeOf } : null;
+}
+
+/** What a file was made of, from the alias of a joined `file_origins`. */
+const madeOf = (
+  g: string,
+): string => `case when ${g}.file_id is not null then json_build_object('fileId', ${g}.source_file_id,
+  'version', ${g}.source_version, 'jobId', ${g}.job_id, 'step', ${g}.step) end`;
 
 /** Those of `ids` that are files of the project, live or in the trash. */
 export async function findFiles(

@@ -89,6 +89,7 @@ function preparedName(listing: FileListing, text: string): string | undefined {
     rest.pathPrefix || undefined,
     rest.uploader,
     rest.nameContains,
+    rest.facts,
   ].some((value) => value !== undefined);
   const isIndexedOrder = folder === undefined || (!recursive && sort.endsWith('createdAt'));
   if (isFiltered || !isIndexedOrder || listing.status === 'trashed' || !PREPARED_LIMITS.has(limit)) return undefined;

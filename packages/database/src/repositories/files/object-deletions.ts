@@ -56,3 +56,24 @@ export async function postponeObjectDeletion(
     [id, failure.dueAt, failure.error],
   );
 }
+
+/**
+ * Has those of these bytes removed that no object refers to, and that nobody is about to file.
+ * @param dueAt milliseconds since the epoch
+ */
+export async function deleteUnreferenced(
+  db: Queryable,
+  bucketId: BucketId,
+  found: readonly { id: string; storageKey: string }[],
+  dueAt: number,
+): Promise<void> {
+  const ids = found.map(({ id }) => id);
+  // A statement of the process that died may still be filing some of them: its end is waited for, and seen by the next statement.
+  await db.query('select from object_deletions where id = any($1) for update', [ids]);
+  await db.query(
+    `insert into object_deletions (id, bucket_id, storage_key, size, due_at)
+     select n.id, $1, n.storage_key, 0, to_timestamp($4::float8 / 1000) from unnest($2::text[], $3::text[]) as n(id, storage_key)
+     where not exists (select from objects o where o.id = n.id) on conflict do nothing`,
+    [bucketId, ids, found.map(({ storageKey }) => storageKey), dueAt],
+  );
+}

@@ -1,5 +1,6 @@
 import { EVENT_CONTEXT, queueEvents, WOKEN } from '../events/event-queue.ts';
 import { fileJson } from '../file-json.ts';
+import { noteArrivals } from '../media/arrivals.ts';
 import { ledgerEntry } from '../usage/usage-ledger.ts';
 
 /**
@@ -54,7 +55,7 @@ export function fileEnded(publicUrl: string): string {
     e.now
   from filed f join ended e on e.object_id = f.object_id join projects p on p.id = f.project_id
   returning position
-), ${queueEvents('happened')}, told as (
+), ${queueEvents('happened')}, ${noteArrivals()}, told as (
   select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
 )
 select e.id as "uploadId", ${fileJson('f', publicUrl)} as file, ${WOKEN}

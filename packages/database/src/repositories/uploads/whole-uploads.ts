@@ -107,7 +107,7 @@ with input as (
 ), ended as (
   select n.id, n."projectId" as project_id, n."tenantId" as tenant_id, n."bucketId" as bucket_id, n.path, n.visibility, n.metadata,
     n."declaredContentType" as declared_content_type, n."createdBy" as created_by, n."objectId" as object_id,
-    n."storageKey" as storage_key, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
+    n."storageKey" as storage_key, n."doorState" as door_state, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
     decode(n.sha256, 'hex') as sha256, null::bytea as md5, to_timestamp(n.now / 1000) as now, n.audit
   from input n join kept on kept.id = n."objectId"
 ), recorded as (

@@ -1,24 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
-import {
-  closeSync,
-  fdatasyncSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import path from 'node:path';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { giveBack } from '../../give-back.ts';
 import type { DiskCommand, DiskReply, SmallFile } from './disk-worker-protocol.ts';
+import { SmallFileWriter } from './small-file-writer.ts';
 
 // Runs in a worker thread, so that another core than that of the sockets does two things. It hashes large uploads: from shared
 // memory while the bytes are on their way to the disk, or from the file where they are no longer in memory. And it stores small
-// files whole: eight calls of the file system for one message, those that come together sharing the syncs of their folders.
+// files whole, those that come together sharing one sync.
 
 type Work = { type: 'slot'; slot: number; length: number } | { type: 'file'; position: number } | { type: 'finish' };
 
@@ -33,9 +21,14 @@ interface Stream {
 
 const port = parentPort;
 if (!port) throw new Error('disk-worker runs as a worker thread');
-const { memory, slotSize } = workerData as { memory: SharedArrayBuffer; slotSize: number };
+const { memory, slotSize, owner } = workerData as {
+  memory: SharedArrayBuffer;
+  slotSize: number;
+  owner: string | null;
+};
 
 const streams = new Map<number, Stream>();
+const smallFiles = new SmallFileWriter({ owner: owner ?? '', now: () => performance.now() });
 /** Small files that came since the last turn. */
 let toStore: SmallFile[] = [];
 let readBuffer: Buffer | null = null;
@@ -45,6 +38,10 @@ port.on('message', (command: DiskCommand) => {
   if (command.type === 'store') {
     toStore.push(...command.files);
     return schedule();
+  }
+  if (command.type === 'settle') {
+    void smallFiles.settleAll(command.directory).then(() => send({ type: 'settled', id: command.id }));
+    return;
   }
   if (command.type === 'open') {
     streams.set(command.id, { path: command.path, fd: null, hash: createHash('sha256'), position: 0, work: [] });
@@ -70,7 +67,7 @@ function schedule(): void {
 /** Does one piece of work of each stream, then lets messages in: no stream waits behind a long one. */
 function turn(): void {
   scheduled = false;
-  if (toStore.length > 0) storeGroup();
+  if (toStore.length > 0) storeAll();
   for (const [id, stream] of streams) {
     try {
       step(id, stream);
@@ -81,121 +78,14 @@ function turn(): void {
   }
 }
 
-/**
- * Each file by itself is whole or not there. All are written before the first is synced, so that one commit of the file system's
- * journal serves all of them, and the folders are synced once.
- */
-function storeGroup(): void {
+function storeAll(): void {
   const group = toStore;
   toStore = [];
-  const folders = new Set<string>();
-  const open = new Map<SmallFile, number>();
-  const named: SmallFile[] = [];
-  attemptEach(group, (file) => {
-    open.set(file, writeOpen(file, folders));
-  });
-  attemptEach(open.keys(), (file) => {
-    syncAndClose(open.get(file) as number);
-    if (file.staged !== null) inFolder(file, folders, () => giveName(file.staged as string, file.target));
-    folders.add(path.dirname(file.target));
-    named.push(file);
-  });
-  const failure = syncFolders(folders);
-  if (failure === null) send({ type: 'stored', ids: named.map(({ id }) => id) });
-  else for (const { id } of named) refuse(id, failure);
-}
-
-function attemptEach(files: Iterable<SmallFile>, work: (file: SmallFile) => void): void {
-  for (const file of files) {
-    try {
-      work(file);
-    } catch (error) {
-      refuse(file.id, error);
-    }
-  }
-}
-
-function refuse(id: number, error: unknown): void {
-  const { code = 'EIO', message } = error as NodeJS.ErrnoException;
-  send({ type: 'refused', id, code, message });
-}
-
-/** Writes a file that is not there yet; its descriptor is still open. */
-function writeOpen(file: SmallFile, folders: Set<string>): number {
-  const { staged, target, content } = file;
-  const make = () => openSync(staged ?? target, 'wx', 0o640);
-  const fd = staged === null ? inFolder(file, folders, make) : make();
-  try {
-    for (let done = 0; done < content.length; ) done += writeSync(fd, content, done, content.length - done, done);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  giveBack(content);
-  return fd;
-}
-
-function syncAndClose(fd: number): void {
-  try {
-    fdatasyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Does `work`, and once more with the target's folder made where that was missing. */
-function inFolder<Result>({ target }: SmallFile, folders: Set<string>, work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const folder = path.dirname(target);
-    const first = mkdirSync(folder, { recursive: true, mode: 0o750 });
-    // Each new folder is an entry of the one above.
-    for (let made = folder; first !== undefined; made = path.dirname(made)) {
-      folders.add(path.dirname(made));
-      if (made === first) break;
-    }
-    return work();
-  }
-}
-
-/** Gives the first failure, or null. */
-function syncFolders(folders: Iterable<string>): unknown {
-  let failure: unknown = null;
-  for (const folder of folders) {
-    try {
-      syncFolder(folder);
-    } catch (error) {
-      failure ??= error;
-    }
-  }
-  return failure;
-}
-
-/**
- * Gives the file its name, never in the place of another: a writer that slept through the end of its lease must not replace what
- * its successor has stored.
- */
-function giveName(staged: string, target: string): void {
-  try {
-    linkSync(staged, target);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // File systems without hard links have no such rename either.
-    if (code !== 'EPERM' && code !== 'ENOTSUP') throw error;
-    renameSync(staged, target);
-    return;
-  }
-  unlinkSync(staged);
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+  const { stored, refused } = smallFiles.store(group);
+  send({ type: 'stored', ids: stored.map(({ id }) => id) });
+  for (const [{ id }, error] of refused) {
+    const { code = 'EIO', message } = error as NodeJS.ErrnoException;
+    send({ type: 'refused', id, code, message });
   }
 }
 

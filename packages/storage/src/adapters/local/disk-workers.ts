@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { CarcosaError } from '@carcosa/kernel';
 import type { DiskCommand, DiskReply, SmallFile } from './disk-worker-protocol.ts';
 import { toStorageError } from './file-system.ts';
+import { journalOwner } from './journal-owner.ts';
 import { SLOT_SIZE, type Slot, SlotPool } from './slot-pool.ts';
 
 /** SHA-256 of one growing file, computed in another thread. What is told is done in that order. */
@@ -25,11 +26,22 @@ interface Waiter {
 export class DiskWorkers {
   readonly slots = new SlotPool();
   readonly #workers: (DiskWorker | null)[];
+  readonly #owner = journalOwner();
+  #ownerName: string | null = null;
   #nextId = 1;
 
   /** @param size threads; by default one for each core but the first, at most four */
   constructor(size = Math.min(4, Math.max(1, availableParallelism() - 1))) {
     this.#workers = new Array<DiskWorker | null>(size).fill(null);
+  }
+
+  /**
+   * Names this run of this process in the names of journals; null where the system does not tell such runs apart, and there can be no
+   * journals. To be awaited before the first file is stored.
+   */
+  async owner(): Promise<string | null> {
+    this.#ownerName = await this.#owner;
+    return this.#ownerName;
   }
 
   /** Follows the file at `path` with SHA-256. */
@@ -39,15 +51,21 @@ export class DiskWorkers {
   }
 
   /** Makes a small file of `content` under `target`, whole and durable. @throws CarcosaError as the file system's errors mean */
-  store(file: { staged: string | null; target: string; content: Uint8Array }): Promise<void> {
+  store(file: Omit<SmallFile, 'id'>): Promise<void> {
     // Always the first: what comes together shares the syncs of its folders.
     return this.#worker(0).store({ id: this.#nextId++, ...file });
+  }
+
+  /** Syncs what lies in the journal of `directory`, for at most `patience` milliseconds; the rest is left to the next start. */
+  async settle(directory: string, patience: number): Promise<void> {
+    const [worker] = this.#workers;
+    if (worker && !worker.dead) await worker.settle(this.#nextId++, directory, patience);
   }
 
   #worker(index: number): DiskWorker {
     let worker = this.#workers[index] ?? null;
     if (!worker || worker.dead) {
-      worker = new DiskWorker(this.slots.memory);
+      worker = new DiskWorker(this.slots.memory, this.#ownerName);
       this.#workers[index] = worker;
     }
     return worker;
@@ -68,12 +86,12 @@ class DiskWorker {
   #toStore: SmallFile[] = [];
   readonly #stores = new Map<number, { resolve(): void; reject(error: Error): void }>();
 
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, owner: string | null) {
     // The same file as source (type stripping) and as build output.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     this.#worker = new Worker(new URL(`./disk-worker.${extension}`, import.meta.url), {
       name: 'carcosa-disk',
-      workerData: { memory, slotSize: SLOT_SIZE },
+      workerData: { memory, slotSize: SLOT_SIZE, owner },
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
     this.#worker.unref();
@@ -101,6 +119,20 @@ class DiskWorker {
       this.#worker.ref();
       // What one answer of the database lets go on goes over in one message: a message costs as much as writing a small file.
       if (this.#toStore.push(file) === 1) process.nextTick(() => this.#sendStores());
+    });
+  }
+
+  settle(id: number, directory: string, patience: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#takeStore(id);
+        resolve();
+      };
+      const timer = setTimeout(done, patience);
+      this.#stores.set(id, { resolve: done, reject: done });
+      this.#worker.ref();
+      this.#send({ type: 'settle', id, directory });
     });
   }
 
@@ -153,6 +185,11 @@ class DiskWorker {
     }
     if (reply.type === 'stored') {
       for (const id of reply.ids) this.#takeStore(id)?.resolve();
+      this.#rest();
+      return;
+    }
+    if (reply.type === 'settled') {
+      this.#takeStore(reply.id)?.resolve();
       this.#rest();
       return;
     }

@@ -2,7 +2,7 @@ import { createReadStream, type Dirent } from 'node:fs';
 import { constants, copyFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { CarcosaError, systemRandom } from '@carcosa/kernel';
+import { CarcosaError, systemClock, systemRandom } from '@carcosa/kernel';
 import { assertStorageKey } from '../../key.ts';
 import type {
   DiagnosisCapability,
@@ -18,6 +18,7 @@ import type {
 } from '../../port.ts';
 import { ContentHash, INLINE_LIMIT } from './content-hash.ts';
 import { LocalDiagnosis } from './diagnosis.ts';
+import type { SmallFile } from './disk-worker-protocol.ts';
 import type { DiskWorkers } from './disk-workers.ts';
 import {
   close,
@@ -32,12 +33,15 @@ import {
   unlink,
 } from './file-system.ts';
 import { Frontier } from './frontier.ts';
+import { type Recovery, recoverJournals } from './journal-recovery.ts';
 import { OpenFiles } from './open-files.ts';
 import { PartFile } from './part-file.ts';
 import { StagedFile } from './staged-file.ts';
 
 /** Hashes of staged files that nobody writes to at present: who resumes need not read them again. */
 const MAX_PARKED = 128;
+/** How long closing waits until small files are safe without their journal; what is left is done at the next start. */
+const SETTLE_PATIENCE_MS = 3_000;
 const STAGED_NAME = /^[A-Za-z0-9_]{1,80}\.\d{1,9}$/;
 
 export interface LocalObjectStoreOptions {
@@ -57,7 +61,7 @@ interface Parked {
 /**
  * A bucket in a directory. An object is a file at its key below `objects/`, with data and directory entries synced. Uploads grow in
  * `staging/` and are renamed: they are whole from the moment that they have a name below `objects/`. Only small contents that come in one
- * piece (`whole`) are written there at once.
+ * piece (`whole`) are written there at once, and are durable by a journal in `journal/` until they are synced (ADR 55).
  */
 export class LocalObjectStore implements ObjectStore {
   readonly provider = 'local';
@@ -67,19 +71,33 @@ export class LocalObjectStore implements ObjectStore {
   readonly whole: WholeCapability;
   readonly #objects: string;
   readonly #staging: string;
+  readonly #journals: string;
   readonly #workers: DiskWorkers;
+  #hasJournal = false;
+  #recovery: Recovery | null = null;
   readonly #directories = new DirectorySyncer();
   readonly #parked = new Map<string, Parked>();
 
   private constructor(options: LocalObjectStoreOptions) {
     this.#objects = path.join(path.resolve(options.root), 'objects');
     this.#staging = path.join(path.resolve(options.root), 'staging');
+    this.#journals = path.join(path.resolve(options.root), 'journal');
     this.#workers = options.workers;
     const { workers } = options;
     this.whole = {
       maxSize: INLINE_LIMIT,
-      put: (key, content) => workers.store({ staged: null, target: this.locate(key), content }),
+      put: (key, content) =>
+        workers.store({ staged: null, target: this.locate(key), content, journal: this.#journal(key) }),
     };
+  }
+
+  /** Storage keys of small files that a crash had torn or taken, whole again since this store was opened; some may belong to nothing any more. */
+  get recovered(): readonly string[] {
+    return this.#recovery?.written ?? [];
+  }
+
+  #journal(key: string): SmallFile['journal'] {
+    return this.#hasJournal ? { directory: this.#journals, objects: this.#objects, key } : null;
   }
 
   /** @throws CarcosaError `storage_misconfigured` when the directory cannot be made or written */
@@ -88,10 +106,19 @@ export class LocalObjectStore implements ObjectStore {
     try {
       await store.#directories.ensure(store.#objects);
       await store.#directories.ensure(store.#staging);
+      store.#hasJournal = (await options.workers.owner()) !== null;
+      await store.#recover();
     } catch (error) {
       throw toStorageError(error);
     }
     return store;
+  }
+
+  async #recover(): Promise<void> {
+    const place = { directory: this.#journals, objects: this.#objects, staging: this.#staging };
+    this.#recovery = await recoverJournals(place, systemClock.now());
+    // What cannot be settled now is as safe as it was, and tried again at the next start.
+    this.#recovery.settled.catch(() => {});
   }
 
   async stage(input: StageInput): Promise<StagedObject> {
@@ -187,6 +214,7 @@ export class LocalObjectStore implements ObjectStore {
     this.files.close();
     for (const { hash } of this.#parked.values()) hash.dispose();
     this.#parked.clear();
+    await this.#workers.settle(this.#journals, SETTLE_PATIENCE_MS);
   }
 
   /** The file that holds `key`. @throws CarcosaError `invalid_path` for a key that we did not make */

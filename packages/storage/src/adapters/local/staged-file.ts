@@ -118,7 +118,7 @@ export class StagedFile implements StagedObject {
     if (unwritten) {
       // Little and all at hand: one message to another thread instead of eight calls from this one.
       const content = firstBytes(unwritten, this.length);
-      await this.#options.workers.store({ staged: this.#options.path, target, content });
+      await this.#options.workers.store({ staged: this.#options.path, target, content, journal: null });
     } else {
       await this.#queue.sync();
       await moveInto(this.#options.path, target, this.#options.directories);

@@ -22,8 +22,8 @@ import {
 import { loadHead, loadPart } from './tail.ts';
 import { putWhole, type Writer } from './verified-put.ts';
 
-/** First bytes that are kept where the provider cannot be asked for them: enough to recognize any type. */
-const HEAD_SIZE = 16 * 1024;
+/** First bytes that are kept where the provider cannot be asked for them: enough to recognize any type, and for the measures of most pictures. */
+const HEAD_SIZE = 64 * 1024;
 
 /**
  * An object that grows in parts of one size. Full parts are sent as they fill; `sync` saves what follows them as small objects,

@@ -1,0 +1,3 @@
+export * from './file-facts.ts';
+export * from './media-step.ts';
+export * from './transform-job.ts';

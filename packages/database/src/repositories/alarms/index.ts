@@ -1,0 +1,3 @@
+export * from './alarm-measures.ts';
+export * from './alarm-states.ts';
+export * from './alarms.ts';
