@@ -10,6 +10,7 @@ import { readStripe } from './billing/billing-config.ts';
 import type { StripeSettings } from './billing/stripe-metered-billing.ts';
 import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
+import { readTracingSettings, type TracingSettings } from './tracing/tracing-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 const ROLES = ['http', 'worker'] as const;
@@ -216,6 +217,8 @@ export interface ServerConfig {
   /** Absent: nothing is reported. The key stays in this object. */
   stripe: StripeSettings | undefined;
   load: LoadLimits;
+  /** Undefined: nobody traces. */
+  tracing: TracingSettings | undefined;
 }
 
 /**
@@ -254,6 +257,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     people: readPeopleSettings(environment),
     stripe: readStripe(environment),
     load: readLoadLimits(environment),
+    tracing: readTracingSettings(environment),
   };
 }
 
