@@ -29,6 +29,7 @@ const ORDER = [
   'limiter',
   'usage-counting',
   'webhooks',
+  'realtime',
   'memory',
   'start',
 ];
