@@ -61,6 +61,10 @@ export const ERROR_CODES = {
   unsupported_media_type: entry('This address does not read that content type.'),
   image_unreadable: entry('The file is not a picture that can be read: it is damaged, or of another kind.'),
   image_too_large: entry('The picture has more pixels or bytes than one may have, or takes too long to read.'),
+  transform_not_allowed: entry(
+    'The project allows only some transforms without a signature; `details` says which. Sign the address, or send a key with transforms:execute.',
+  ),
+  remote_unavailable: entry('The picture could not be fetched from its address.', true),
   media_unreadable: entry('The file is not video or audio that can be read: it is damaged, or of another kind.'),
   media_too_large: entry('The video or sound is larger or longer than one may be, or takes too long to read.'),
   program_missing: entry('The server lacks a program that this needs; the message names the package to install.'),
@@ -84,6 +88,7 @@ export const ERROR_CODES = {
   unsupported_protocol_version: entry('This server speaks tus 1.0.0; send "Tus-Resumable: 1.0.0".'),
   request_timeout: entry('The request came in too slowly and was cut off; what arrived of an upload is saved.', true),
   storage_full: entry('The storage has no room for these bytes; free some or add a bucket.', true),
+  billing_unavailable: entry('The provider of payments does not answer at present; it is tried again.', true),
   storage_unavailable: entry('The bucket does not answer at present; retry later.', true),
   storage_misconfigured: entry('The bucket refuses our credentials or does not exist; check its settings.'),
   database_unavailable: entry('The database does not answer at present; retry later.', true),

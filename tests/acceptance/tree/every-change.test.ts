@@ -108,6 +108,7 @@ it('is recorded, whichever route makes it', async () => {
   await change('DELETE /organizations/{id}', heir.accessToken, [organization.id]);
   await change('PUT /organizations/{id}/quotas', boss, [ids.organization], json({ quotas: { files: 1000 } }));
   await change('PUT /organizations/{id}/prices', boss, [ids.organization], json({ prices: {} }));
+  await change('PUT /organizations/{id}/billing', boss, [ids.organization], json({ customerId: 'cus_1' }));
   await change('PUT /prices', boss, [], json({ prices: {} }));
   await change('PUT /plans/{name}', boss, ['trial'], json({ quotas: { files: 5 } }));
   await change('DELETE /plans/{name}', boss, ['trial']);
@@ -174,6 +175,12 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /files/{id}/copy', key, [file.id], json({ path: 'x/2.txt' }));
   await change('POST /files/{id}/versions/{version}/restore', key, [file.id, '1'], json({}));
   await change('POST /files/{id}/signed-url', key, [file.id], json({}));
+  await change('POST /files/{id}/purge-transforms', key, [file.id]);
+  await change('POST /projects/{id}/purge-transforms', key, [ids.project]);
+  await change('POST /transform/sign', key, [], json({ path: 'x/1.txt', steps: 'w_9' }));
+  const preset = await change('POST /transform-presets', key, [], json({ name: 'small', steps: 'w_9' }));
+  await change('PATCH /transform-presets/{id}', key, [preset.id], json({ steps: 'w_8' }));
+  await change('DELETE /transform-presets/{id}', key, [preset.id]);
   await change('DELETE /files/{id}', key, [file.id]);
   await change('POST /files/{id}/restore', key, [file.id], json({}));
   await change('POST /files/bulk', key, [], json({ action: 'delete', items: [{ id: file.id }] }));

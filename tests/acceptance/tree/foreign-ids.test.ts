@@ -34,6 +34,7 @@ const KINDS: Record<string, keyof Ids> = {
   events: 'event',
   webhooks: 'webhook',
   deliveries: 'delivery',
+  'transform-presets': 'preset',
   jobs: 'job',
   callbacks: 'callback',
   alarms: 'alarm',
@@ -58,6 +59,7 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'PATCH /teams/{id}': () => ({ json: { name: 'Mine' } }),
   'PUT /teams/{id}/members/{userId}': () => ({ json: { role: 'owner' } }),
   'PUT /organizations/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
+  'PUT /organizations/{id}/billing': () => ({ json: { customerId: null } }),
   'PUT /organizations/{id}/prices': () => ({ json: { prices: {} } }),
   'PUT /projects/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
   'PUT /tenants/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
@@ -89,6 +91,9 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'POST /webhooks/{id}/rotate-secret': () => ({ json: {} }),
   'POST /webhooks/{id}/replay': () => ({ json: { from: '2026-01-01T00:00:00.000Z' } }),
   'POST /events/{id}/replay': ({ webhook: webhookId }) => ({ json: { webhookId } }),
+  'POST /transform-presets': ({ project: projectId }) => ({ json: { projectId, name: 'mine', steps: 'w_1' } }),
+  'PATCH /transform-presets/{id}': () => ({ json: { steps: 'w_1' } }),
+  'POST /transform/sign': ({ project: projectId }) => ({ json: { projectId, path: 'a/b.txt', steps: 'w_1' } }),
   'POST /alarms': ({ organization: organizationId }) => ({ json: { organizationId, kind: 'quota' } }),
   'PATCH /alarms/{id}': () => ({ json: { name: 'Mine' } }),
   'POST /transform/jobs': ({ project: projectId, file: fileId }) => ({
@@ -118,6 +123,7 @@ const TUS = { headers: { 'tus-resumable': '1.0.0' } };
 const OWN_ONLY: Record<string, string> = {
   'POST /organizations': 'makes one of the caller',
   'GET /organizations': 'lists those of the caller',
+  'GET /transform-statistics': 'counts pictures, and names none',
   'POST /uploads/collect': 'removes what nothing refers to, of everybody',
   'POST /invitations/accept': 'names nothing but the secret of a link',
   'OPTIONS /tus': 'says what the protocol can do',
@@ -201,7 +207,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk', job: 'job' },
+    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk', job: 'job', preset: 'pre' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 
@@ -275,7 +281,8 @@ describe('every route, with the ids of another organization', () => {
         // One's own log and usage are one's own, grow with each attempt, and say what one tried.
         if (/^\/(audit-logs|usage)\b/.test(route.path) && named.projectId !== victim.ids.project) continue;
         // They set what organizations may use, and so see which there are.
-        if (key === admin.accessToken && /^\/organizations\/\{id\}\/(quotas|prices)$/.test(route.path)) continue;
+        if (key === admin.accessToken && /^\/organizations\/\{id\}\/(quotas|prices|billing)$/.test(route.path))
+          continue;
         const real = requestOf(route, victim.ids, named);
         const fake = requestOf(route, MISSING, named === undefined ? {} : replaceVictim(named));
         const [seen, unseen] = [await ask(route, real, key), await ask(route, fake, key)];

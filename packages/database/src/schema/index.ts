@@ -1,5 +1,6 @@
 export * from './alarms.ts';
 export * from './audit.ts';
+export * from './billing.ts';
 export * from './control.ts';
 export * from './events.ts';
 export * from './files.ts';
@@ -8,5 +9,6 @@ export * from './media.ts';
 export * from './people.ts';
 export * from './signed-uploads.ts';
 export * from './tenancy.ts';
+export * from './transforms.ts';
 export * from './uploads.ts';
 export * from './usage.ts';
