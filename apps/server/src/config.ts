@@ -6,6 +6,7 @@ import { type EncryptionKey, KEY_BYTES, KEY_ID_FORM, ROOT_KEY_ID } from '@carcos
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
 import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
+import { type FaultSettings, readFaultSettings } from './faults/fault-config.ts';
 import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 import { readTracingSettings, type TracingSettings } from './tracing/tracing-config.ts';
@@ -215,6 +216,8 @@ export interface ServerConfig {
   load: LoadLimits;
   /** Undefined: nobody traces. */
   tracing: TracingSettings | undefined;
+  /** Undefined: faults stand in the log alone. */
+  faults: FaultSettings | undefined;
 }
 
 /**
@@ -253,6 +256,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     people: readPeopleSettings(environment),
     load: readLoadLimits(environment),
     tracing: readTracingSettings(environment),
+    faults: readFaultSettings(environment),
   };
 }
 
