@@ -28,6 +28,7 @@ const ORDER = [
   'auth-overhead',
   'limiter',
   'webhooks',
+  'realtime',
   'memory',
   'start',
 ];

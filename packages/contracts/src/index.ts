@@ -23,6 +23,7 @@ export * from './realtime.ts';
 export * from './storable.ts';
 export * from './tenant.ts';
 export * from './transform/index.ts';
+export * from './transform-routes.ts';
 export * from './upload.ts';
 export * from './usage.ts';
 export * from './webhook.ts';

@@ -17,6 +17,29 @@ const AllowedTypes = z
   .describe('what the bytes of a file may be, as image/png or image/*; null: anything');
 const MaxFileSize = ByteCount.min(1).nullable().describe('most bytes that a file may have; null: any number');
 
+const TransformAccess = z
+  .enum(['open', 'presets', 'signed'])
+  .describe(
+    'what addresses of transforms may say without a signature: any steps, nothing but a preset, or nothing at all; keys with transforms:execute may always',
+  );
+const TransformWidths = z
+  .array(z.number().int().min(1).max(8192))
+  .min(1)
+  .max(100)
+  .nullable()
+  .describe(
+    'the only widths and heights of unsigned transforms, which then may say fit, gravity and format beside them; null: any steps',
+  );
+const TransformHosts = z
+  .array(
+    z
+      .string()
+      .max(253)
+      .regex(/^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$/),
+  )
+  .max(100)
+  .describe('hosts from which pictures may be transformed by their address, as images.example.com or *.example.com');
+
 /** What a project can be set to; each has a default. */
 export const ProjectSettings = z.object({
   defaultVisibility: Visibility.default('private'),
@@ -32,6 +55,9 @@ export const ProjectSettings = z.object({
   allowedOrigins: AllowedOrigins.default(null),
   allowedTypes: AllowedTypes.default(null),
   maxFileSize: MaxFileSize.default(null),
+  transformAccess: TransformAccess.default('open'),
+  transformWidths: TransformWidths.default(null),
+  transformHosts: TransformHosts.default([]),
   rateLimits: RateLimitOverrides.default({}).describe(
     'limits instead of those of the server; set by its administrators',
   ),
@@ -47,6 +73,9 @@ const settingsPatch = z.strictObject({
   allowedOrigins: AllowedOrigins.optional(),
   allowedTypes: AllowedTypes.optional(),
   maxFileSize: MaxFileSize.optional(),
+  transformAccess: TransformAccess.optional(),
+  transformWidths: TransformWidths.optional(),
+  transformHosts: TransformHosts.optional(),
 });
 
 export const Project = z.object({
