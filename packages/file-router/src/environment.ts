@@ -78,3 +78,6 @@ async function projectOf(url: string, apiKey: string, send: typeof fetch): Promi
     `Carcosa does not say which project CARCOSA_API_KEY is of (${body?.message ?? response.status}); set CARCOSA_PROJECT_ID.`,
   );
 }
+
+/** The present in milliseconds since the epoch, where a calendar counts. */
+export const present = (): number => Date.now();

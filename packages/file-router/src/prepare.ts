@@ -1,5 +1,5 @@
 import type { FileKind, FileToUpload, PreparedFile } from '@carcosa/contracts';
-import type { Connection } from './environment.ts';
+import { type Connection, present } from './environment.ts';
 import { UploadError } from './errors.ts';
 import { assertFiles, typesOf } from './file-kinds.ts';
 import { fillPath } from './path-template.ts';
@@ -74,7 +74,7 @@ async function prepareFile(
     'x-carcosa-route': JSON.stringify(terms),
   };
   const address = new URL(`${url}/uploadthing/ingest/${key}`);
-  address.searchParams.append('expires', String(Date.now() + (options.expiresIn ?? DEFAULT_SECONDS) * 1000));
+  address.searchParams.append('expires', String(present() + (options.expiresIn ?? DEFAULT_SECONDS) * 1000));
   for (const [parameter, value] of Object.entries(values)) {
     if (value !== undefined) address.searchParams.append(parameter, encodeURIComponent(value.toWellFormed()));
   }
