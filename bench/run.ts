@@ -27,6 +27,7 @@ const ORDER = [
   'list-1m',
   'auth-overhead',
   'limiter',
+  'usage-counting',
   'webhooks',
   'realtime',
   'memory',

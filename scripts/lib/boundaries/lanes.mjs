@@ -40,3 +40,6 @@ export const CLOCKS = { sdk: 'src/timing.ts', 'file-router': 'src/environment.ts
 
 /** Runs in the apps of others, which have an environment of their own: one file asks for it. */
 export const LIBRARY_ENVIRONMENTS = { 'file-router': 'src/environment.ts' };
+
+/** Packages that one starts as a program of their own: it depends on them and imports nothing of theirs. */
+export const STARTS = { cli: ['server'] };
