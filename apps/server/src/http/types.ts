@@ -4,7 +4,6 @@ import type { ErrorCode } from '@carcosa/kernel';
 import type {
   FastifyBaseLogger,
   FastifyInstance,
-  FastifyRequest,
   FastifyTypeProvider,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
