@@ -11,7 +11,8 @@ import type { UploadBody } from './source.ts';
 export async function uploadSimply(run: UploadRun): Promise<File> {
   const { http, source, target, memory, meter } = run;
   const size = source.size ?? 0;
-  const { metadata, contentType, ...rest } = target;
+  const { metadata, contentType, ...described } = target;
+  const rest = described.path === undefined && source.name ? { fileName: source.name, ...described } : described;
   const type = contentType || source.type || 'application/octet-stream';
   const query = { ...rest, ...(metadata ? { metadata: JSON.stringify(metadata) } : {}) };
   const url = http.address('POST /files', { query: http.inProject(query) });
