@@ -255,14 +255,16 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     operations,
     hashLater,
     secret,
-  });
-  const mediaParts = composeMedia({
-    ...{ ...common, config, access, stores, queue, quotas, notifications },
-    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+    scans: config.clamd !== undefined,
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+    ...{ projects: projectFacts, files, serving, sender },
+  });
   const signedParts = composeSignedUploads({
     ...{ ...common, access, signingKeys, guard, version: rest.version, stores, files, serving, notifications, queue },
     ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },

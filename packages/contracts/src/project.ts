@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Origin } from './access.ts';
 import { ByteCount, Timestamp, Visibility } from './common.ts';
 import { RateLimitOverrides } from './limits.ts';
+import { ArrivalRule, MAX_ARRIVAL_RULES } from './media/arrival-rule.ts';
 import { ListQuery, Name, Slug } from './organization.ts';
 
 const AllowedOrigins = z
@@ -16,6 +17,8 @@ const AllowedTypes = z
   .nullable()
   .describe('what the bytes of a file may be, as image/png or image/*; null: anything');
 const MaxFileSize = ByteCount.min(1).nullable().describe('most bytes that a file may have; null: any number');
+
+const OnArrival = z.array(ArrivalRule).max(MAX_ARRIVAL_RULES).describe('what is done by itself when a file has come');
 
 /** What a project can be set to; each has a default. */
 export const ProjectSettings = z.object({
@@ -32,6 +35,7 @@ export const ProjectSettings = z.object({
   allowedOrigins: AllowedOrigins.default(null),
   allowedTypes: AllowedTypes.default(null),
   maxFileSize: MaxFileSize.default(null),
+  onArrival: OnArrival.default([]),
   rateLimits: RateLimitOverrides.default({}).describe(
     'limits instead of those of the server; set by its administrators',
   ),
@@ -47,6 +51,7 @@ const settingsPatch = z.strictObject({
   allowedOrigins: AllowedOrigins.optional(),
   allowedTypes: AllowedTypes.optional(),
   maxFileSize: MaxFileSize.optional(),
+  onArrival: OnArrival.optional(),
 });
 
 export const Project = z.object({

@@ -70,6 +70,25 @@ export interface ApiKey {
   signs: boolean;
 }
 
+export interface ArrivalRule {
+  /** files of this type, as image/png or image/*; absent: of any */
+  type?: string;
+  /** files in this folder and below it; absent: all */
+  folder?: unknown;
+  /** a transform job; steps that the type does not have are left out */
+  steps?: MediaStep[];
+  inspect?: Inspection;
+}
+
+export interface AudioStep {
+  type: 'audio';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  format: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav';
+  /** bits a second, where the format has one */
+  bitRate: number;
+}
+
 export interface AuditEntry {
   id: number;
   /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
@@ -309,7 +328,7 @@ export interface CreateProjectBody {
   slug?: string;
   /** default: the first bucket that the team may write to */
   bucketId?: string;
-  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; };
+  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: { type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep[]; inspect?: { use?: string; url?: string; }; }[]; };
 }
 
 export interface CreateTeamBody {
@@ -545,6 +564,8 @@ export interface FileDetail {
   facts: FileFacts | null;
   /** the file that a transform has made it of */
   madeOf: { fileId: string; version: number; jobId: string | null; step: Record<string, unknown>; } | null;
+  /** why its content is not served; null: it is */
+  quarantine: { state: 'pending' | 'infected' | 'unscannable' | 'rejected'; reason: string | null; } | null;
 }
 
 export interface FileFacts {
@@ -623,6 +644,22 @@ export interface Folder {
   bytes: number;
 }
 
+export interface GifToVideoStep {
+  type: 'gif-to-video';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  format: 'mp4' | 'webm';
+}
+
+export interface HlsStep {
+  type: 'hls';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** renditions; those above the source are left out */
+  heights: number[];
+  segmentSeconds: number;
+}
+
 export interface ImageStep {
   type: 'image';
   /** where its results go, without their ending; default "{folder}{stem}" */
@@ -664,6 +701,13 @@ export interface InitUploadResult {
   partCount?: number;
   /** when the upload ends unfinished; addresses expire sooner and can be signed again */
   expiresAt: string;
+}
+
+export interface Inspection {
+  /** the inspector: "http", or the name of one that was built in */
+  use: string;
+  /** of "http": what is asked */
+  url?: string;
 }
 
 export interface Invitation {
@@ -829,6 +873,8 @@ export interface Me {
   organizations: { id: string; name: string; slug: string; role: MemberRole; }[];
 }
 
+export type MediaStep = PosterStep | ThumbnailsStep | SpriteStep | PreviewStep | TranscodeStep | HlsStep | TrimStep | AudioStep | WaveformStep | LoudnessStep | GifToVideoStep | ImageStep;
+
 export interface Member {
   userId: string;
   email: string;
@@ -939,6 +985,28 @@ export interface Plan {
   auditRetentionDays: number | null;
 }
 
+export interface PosterStep {
+  type: 'poster';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** seconds; absent: a key frame near the first tenth, at most ten seconds in */
+  at?: number;
+  /** absent: as wide as the source */
+  width?: number;
+  format: 'jpeg' | 'png' | 'webp';
+}
+
+export interface PreviewStep {
+  type: 'preview';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** where it begins; absent: a tenth of the way */
+  at?: number;
+  duration: number;
+  width: number;
+  format: 'mp4' | 'webm';
+}
+
 export interface Price {
   price: number;
   /** so many units cost the price */
@@ -1004,6 +1072,8 @@ export interface ProjectSettings {
   allowedTypes: string[] | null;
   /** most bytes that a file may have; null: any number */
   maxFileSize: number | null;
+  /** what is done by itself when a file has come */
+  onArrival: ArrivalRule[];
   /** limits instead of those of the server; set by its administrators */
   rateLimits: { read?: number | null; standard?: number | null; write?: number | null; expensive?: number | null; delete?: number | null; admin?: number | null; login?: number | null; registration?: number | null; transform?: number | null; download?: number | null; "public-download"?: number | null; "key-creation"?: number | null; unauthenticated?: number | null; };
 }
@@ -1259,6 +1329,16 @@ export interface SignedUrlBody {
   version?: number;
 }
 
+export interface SpriteStep {
+  type: 'sprite';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** pictures on the sheet, evenly spread */
+  count: number;
+  width: number;
+  columns: number;
+}
+
 export interface StepOutcome {
   type: string;
   /** of a ladder or sheet, what players are given comes last */
@@ -1295,6 +1375,18 @@ export interface Tenant {
   updatedAt: string;
 }
 
+export interface ThumbnailsStep {
+  type: 'thumbnails';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** seconds of each */
+  times?: number[];
+  /** without times: so many, evenly spread */
+  count: number;
+  width: number;
+  format: 'jpeg' | 'png' | 'webp';
+}
+
 export interface TokenFacts {
   valid: boolean;
   type?: 'api-key' | 'tenant-token' | 'access-token';
@@ -1304,6 +1396,20 @@ export interface TokenFacts {
   userId?: string;
   permissions?: PermissionName[];
   restrictions?: KeyRestrictions;
+}
+
+export interface TranscodeStep {
+  type: 'transcode';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** mp4: H.264 and AAC; webm: VP9 and Opus; av1: AV1 and Opus in MP4 */
+  format: 'mp4' | 'webm' | 'av1';
+  /** never enlarged */
+  maxHeight?: number;
+  /** constant rate factor: smaller is better */
+  quality?: number;
+  preset: 'fast' | 'medium' | 'slow';
+  audio: boolean;
 }
 
 export interface TransferBody {
@@ -1345,6 +1451,16 @@ export interface TransformJobItem {
   results: StepOutcome[];
   error: { error: string; message: string; } | null;
   finishedAt: string | null;
+}
+
+export interface TrimStep {
+  type: 'trim';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  start: number;
+  end: number;
+  /** false: copies the streams, from the key frame before the start */
+  exact: boolean;
 }
 
 export interface TwoFactorSetup {
@@ -1412,7 +1528,7 @@ export interface UpdateMeBody {
 
 export interface UpdateProjectBody {
   name?: string;
-  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; };
+  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: { type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep[]; inspect?: { use?: string; url?: string; }; }[]; };
   bucketId?: string;
 }
 
@@ -1563,6 +1679,16 @@ export interface ValidateTokenBody {
   token: string;
 }
 
+export interface WaveformStep {
+  type: 'waveform';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  points: number;
+  width: number;
+  height: number;
+  color: string;
+}
+
 export interface Webhook {
   id: string;
   organizationId: string;
@@ -1667,10 +1793,13 @@ export type EventType =
   | 'file.analyzed'
   | 'file.copied'
   | 'file.created'
+  | 'file.inspected'
   | 'file.moved'
   | 'file.purged'
+  | 'file.quarantined'
   | 'file.replaced'
   | 'file.restored'
+  | 'file.scanned'
   | 'file.trashed'
   | 'file.updated'
   | 'file.version_restored'
@@ -1772,7 +1901,7 @@ export interface Operations {
   "GET /files/{id}/facts": { path: { id: string }; query?: { projectId?: string }; data: FileFactsDetail };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
-  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'scan-object' | 'inspect-file' | 'read-facts' | 'run-transform' | 'run-small-transform'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
   "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1872,7 +2001,7 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
-  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; } | null; data: { retried: number; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'scan-object' | 'inspect-file' | 'read-facts' | 'run-transform' | 'run-small-transform'; } | null; data: { retried: number; } };
   "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
   "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };
