@@ -83,7 +83,7 @@ it('an audit log is verified by a command and by its owners, whole and broken', 
   expect((await verify(head.replace(/.$/, (last) => (last === '0' ? '1' : '0')))).code).toBe(1);
   expect(await verify('nonsense')).toMatchObject({ code: 2, errors: expect.stringContaining('"nonsense" is no head') });
 
-  const where = `organization_id = '${organization}' and sequence = 2`;
+  const where = `id = (select entry_id from audit_seals where organization_id = '${organization}' and sequence = 2)`;
   await tamper(
     'alter table audit_entries disable trigger user',
     `update audit_entries set actor_id = 'usr_somebody_else' where ${where}`,

@@ -8,6 +8,7 @@ import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
 import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
+import { readTracingSettings, type TracingSettings } from './tracing/tracing-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 const ROLES = ['http', 'worker'] as const;
@@ -224,6 +225,8 @@ export interface ServerConfig {
   programPath: string;
   people: PeopleSettings;
   load: LoadLimits;
+  /** Undefined: nobody traces. */
+  tracing: TracingSettings | undefined;
 }
 
 /**
@@ -262,6 +265,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
     load: readLoadLimits(environment),
+    tracing: readTracingSettings(environment),
   };
 }
 

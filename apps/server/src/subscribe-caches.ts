@@ -5,6 +5,7 @@ import {
   PEOPLE_CHANNEL,
   PROJECTS_CHANNEL,
   TENANTS_CHANNEL,
+  TRANSFORMS_CHANNEL,
 } from '@carcosa/database';
 import {
   type ApiKeyService,
@@ -17,6 +18,7 @@ import {
   type SigningKeys,
   type TenantFactsCache,
   type TenantTokens,
+  type TransformService,
 } from '@carcosa/domain';
 import { isId } from '@carcosa/kernel';
 import type { PostgresNotifications } from './postgres-notifications.ts';
@@ -31,16 +33,16 @@ export interface Caches {
   sessionCache: SessionCache;
   rateLimits: RateLimitService;
   stores: BucketStores;
+  transforms: TransformService;
 }
 
 /**
  * Makes what this process remembers follow the changes that any process announces; all of it is forgotten when announcements may
  * have been lost.
  */
-export function subscribeCaches(
-  notifications: PostgresNotifications,
-  { apiKeys, signingKeys, projectFacts, tenantFacts, tenantTokens, serving, sessionCache, rateLimits, stores }: Caches,
-): void {
+export function subscribeCaches(notifications: PostgresNotifications, caches: Caches): void {
+  const { apiKeys, signingKeys, projectFacts, tenantFacts, tenantTokens } = caches;
+  const { serving, sessionCache, rateLimits, stores, transforms } = caches;
   const keyChanged = (publicId?: string, id?: string): void => {
     apiKeys.invalidate(publicId);
     signingKeys.keysChanged();
@@ -55,7 +57,15 @@ export function subscribeCaches(
   const bucketChanged = (bucketId?: string): void => {
     if (bucketId === undefined || isId('bucket', bucketId)) stores.bucketChanged(bucketId);
   };
-  const filesChanged = (keys?: string[]): void => serving.filesChanged(keys);
+  const filesChanged = (keys?: string[]): void => {
+    serving.filesChanged(keys);
+    // What cannot be looked up or removed now goes when others need its room.
+    if (keys) transforms.filesChanged(keys).catch(() => {});
+  };
+  const purged = ({ projectId, objectIds }: Record<string, unknown>): void => {
+    const owners = texts(objectIds)?.map((objectId) => ({ objectId })) ?? [{ projectId: String(projectId) }];
+    for (const owner of owners) transforms.purge(owner).catch(() => {});
+  };
   notifications.subscribe(
     API_KEYS_CHANNEL,
     ({ publicId, id }) => keyChanged(text(publicId), text(id)),
@@ -66,6 +76,7 @@ export function subscribeCaches(
   notifications.subscribe(PEOPLE_CHANNEL, ({ userId }) => personChanged(text(userId)), personChanged);
   notifications.subscribe(BUCKETS_CHANNEL, ({ bucketId }) => bucketChanged(text(bucketId)), bucketChanged);
   notifications.subscribe(FILES_CHANNEL, ({ keys }) => filesChanged(texts(keys)), filesChanged);
+  notifications.subscribe(TRANSFORMS_CHANNEL, purged);
   // What cannot be read now is read at the next announcement; until then the limits stay as they were.
   const limitsChanged = (message: Record<string, unknown>): void => void rateLimits.announced(message).catch(() => {});
   notifications.subscribe(RATE_LIMITS_CHANNEL, limitsChanged, () => limitsChanged({ changed: true }));

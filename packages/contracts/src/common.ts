@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isStorable, MAX_METADATA_BYTES, metadataProblem } from './storable.ts';
+import { focalPointProblem, isStorable, MAX_METADATA_BYTES, metadataProblem } from './storable.ts';
 
 /** ISO 8601 in UTC with milliseconds. */
 export const Timestamp = z.iso.datetime().describe('ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z');
@@ -16,7 +16,7 @@ export const StorableText = z.string().refine(isStorable, { message: 'has a NUL 
 export const Metadata = z
   .record(z.string(), z.unknown())
   .superRefine((value, context) => {
-    const problem = metadataProblem(value);
+    const problem = metadataProblem(value) ?? focalPointProblem(value);
     if (problem) context.addIssue({ code: 'custom', message: problem });
   })
   .describe(`any JSON object, up to ${MAX_METADATA_BYTES / 1024} KiB`);

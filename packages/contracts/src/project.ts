@@ -19,6 +19,28 @@ const AllowedTypes = z
 const MaxFileSize = ByteCount.min(1).nullable().describe('most bytes that a file may have; null: any number');
 
 const OnArrival = z.array(ArrivalRule).max(MAX_ARRIVAL_RULES).describe('what is done by itself when a file has come');
+const TransformAccess = z
+  .enum(['open', 'presets', 'signed'])
+  .describe(
+    'what addresses of transforms may say without a signature: any steps, nothing but a preset, or nothing at all; keys with transforms:execute may always',
+  );
+const TransformWidths = z
+  .array(z.number().int().min(1).max(8192))
+  .min(1)
+  .max(100)
+  .nullable()
+  .describe(
+    'the only widths and heights of unsigned transforms, which then may say fit, gravity and format beside them; null: any steps',
+  );
+const TransformHosts = z
+  .array(
+    z
+      .string()
+      .max(253)
+      .regex(/^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$/),
+  )
+  .max(100)
+  .describe('hosts from which pictures may be transformed by their address, as images.example.com or *.example.com');
 
 /** What a project can be set to; each has a default. */
 export const ProjectSettings = z.object({
@@ -36,6 +58,9 @@ export const ProjectSettings = z.object({
   allowedTypes: AllowedTypes.default(null),
   maxFileSize: MaxFileSize.default(null),
   onArrival: OnArrival.default([]),
+  transformAccess: TransformAccess.default('open'),
+  transformWidths: TransformWidths.default(null),
+  transformHosts: TransformHosts.default([]),
   rateLimits: RateLimitOverrides.default({}).describe(
     'limits instead of those of the server; set by its administrators',
   ),
@@ -52,6 +77,9 @@ const settingsPatch = z.strictObject({
   allowedTypes: AllowedTypes.optional(),
   maxFileSize: MaxFileSize.optional(),
   onArrival: OnArrival.optional(),
+  transformAccess: TransformAccess.optional(),
+  transformWidths: TransformWidths.optional(),
+  transformHosts: TransformHosts.optional(),
 });
 
 export const Project = z.object({

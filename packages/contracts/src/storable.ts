@@ -31,3 +31,12 @@ function digitsBeyondText(value: number): number {
   const exponent = /e[+-]?(\d+)$/.exec(String(value));
   return exponent ? Number(exponent[1]) : 0;
 }
+
+/** `focalPoint` means something to transforms: says what is wrong with it, or null. */
+export function focalPointProblem({ focalPoint }: Record<string, unknown>): string | null {
+  if (focalPoint === undefined || focalPoint === null) return null;
+  const { x, y } = Object(focalPoint) as Record<string, unknown>;
+  const isFraction = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1;
+  if (isFraction(x) && isFraction(y)) return null;
+  return 'metadata.focalPoint is a point of the picture, { "x": 0.5, "y": 0.25 }, each from 0 to 1';
+}

@@ -25,6 +25,7 @@ export * from './repositories/serving.ts';
 export * from './repositories/sessions.ts';
 export * from './repositories/signed-uploads/index.ts';
 export * from './repositories/tenants.ts';
+export * from './repositories/transform-presets.ts';
 export * from './repositories/uploads/index.ts';
 export * from './repositories/usage/index.ts';
 export * from './repositories/verifications.ts';

@@ -61,6 +61,10 @@ export const ERROR_CODES = {
   unsupported_media_type: entry('This address does not read that content type.'),
   image_unreadable: entry('The file is not a picture that can be read: it is damaged, or of another kind.'),
   image_too_large: entry('The picture has more pixels or bytes than one may have, or takes too long to read.'),
+  transform_not_allowed: entry(
+    'The project allows only some transforms without a signature; `details` says which. Sign the address, or send a key with transforms:execute.',
+  ),
+  remote_unavailable: entry('The picture could not be fetched from its address.', true),
   media_unreadable: entry('The file is not video or audio that can be read: it is damaged, or of another kind.'),
   media_too_large: entry('The video or sound is larger or longer than one may be, or takes too long to read.'),
   program_missing: entry('The server lacks a program that this needs; the message names the package to install.'),

@@ -25,6 +25,7 @@ export const ID_PREFIXES = {
   event: 'evt',
   webhook: 'whk',
   delivery: 'dlv',
+  preset: 'pre',
   callback: 'cbk',
   alarm: 'alm',
 } as const;
@@ -50,6 +51,8 @@ export type EventId = Id<'event'>;
 export type WebhookId = Id<'webhook'>;
 /** Of one event to one webhook. */
 export type DeliveryId = Id<'delivery'>;
+/** Of steps of transforms. */
+export type PresetId = Id<'preset'>;
 /** Of one word to an app about one upload. */
 export type CallbackId = Id<'callback'>;
 

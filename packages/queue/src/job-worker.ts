@@ -1,5 +1,5 @@
 import type { JobName } from '@carcosa/contracts';
-import type { Logger } from '@carcosa/kernel';
+import type { Logger, Tracing } from '@carcosa/kernel';
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import type { JobContext } from './job-handlers.ts';
 import { HEARTBEAT_SECONDS } from './job-settings.ts';
@@ -14,6 +14,7 @@ export interface JobWorkerParts {
   concurrency: number;
   handle: (data: unknown, context: JobContext) => Promise<void>;
   logger: Logger;
+  tracing: Tracing;
 }
 
 type FetchedJob = Pick<JobWithMetadata<unknown>, 'id' | 'data' | 'retryCount'>;
@@ -82,11 +83,13 @@ export class JobWorker {
   }
 
   async #do(job: FetchedJob): Promise<boolean> {
-    const { boss, name, handle, logger } = this.#parts;
+    const { boss, name, handle, logger, tracing } = this.#parts;
     this.#running.set(job.id, job);
     const begun = performance.now();
     try {
-      await handle(job.data, { signal: this.#stop.signal });
+      const parent = (job.data as { traceparent?: string } | null)?.traceparent;
+      const options = { kind: 'consumer', parent, attributes: { 'carcosa.job': name } } as const;
+      await tracing.span(`job ${name}`, options, () => handle(job.data, { signal: this.#stop.signal }));
       this.tally.done += 1;
       return true;
     } catch (error) {

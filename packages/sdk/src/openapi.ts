@@ -328,7 +328,7 @@ export interface CreateProjectBody {
   slug?: string;
   /** default: the first bucket that the team may write to */
   bucketId?: string;
-  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: { type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep[]; inspect?: { use?: string; url?: string; }; }[]; };
+  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: ({ type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep)[]; inspect?: { use?: string; url?: string; }; }[]; transformAccess?: 'open' | 'presets' | 'signed'; transformWidths?: number[] | null; transformHosts?: string[]; };
 }
 
 export interface CreateTeamBody {
@@ -357,9 +357,17 @@ export interface CreateTransformJobBody {
   /** a batch: the same steps for each of many files */
   select?: { folder?: string; recursive?: boolean; type?: string; tag?: string; q?: string; ids?: string[]; };
   /** done one after the other, each from the source */
-  steps: { type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep[];
+  steps: ({ type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep)[];
   /** versions: the result of the one step, of one file, becomes a new version of its source */
   into?: 'files' | 'versions';
+}
+
+export interface CreateTransformPresetBody {
+  projectId?: string;
+  /** a letter, then up to 63 letters, digits and "-" */
+  name: string;
+  /** the short form, such as w_800,h_600,f_webp */
+  steps: string;
 }
 
 export interface CreateWebhookBody {
@@ -1074,6 +1082,12 @@ export interface ProjectSettings {
   maxFileSize: number | null;
   /** what is done by itself when a file has come */
   onArrival: ArrivalRule[];
+  /** what addresses of transforms may say without a signature: any steps, nothing but a preset, or nothing at all; keys with transforms:execute may always */
+  transformAccess: 'open' | 'presets' | 'signed';
+  /** the only widths and heights of unsigned transforms, which then may say fit, gravity and format beside them; null: any steps */
+  transformWidths: number[] | null;
+  /** hosts from which pictures may be transformed by their address, as images.example.com or *.example.com */
+  transformHosts: string[];
   /** limits instead of those of the server; set by its administrators */
   rateLimits: { read?: number | null; standard?: number | null; write?: number | null; expensive?: number | null; delete?: number | null; admin?: number | null; login?: number | null; registration?: number | null; transform?: number | null; download?: number | null; "public-download"?: number | null; "key-creation"?: number | null; unauthenticated?: number | null; };
 }
@@ -1310,10 +1324,31 @@ export interface SignPartsResult {
   parts: SignedPart[];
 }
 
+export interface SignTransformBody {
+  projectId?: string;
+  /** segments joined by "/", up to 1,024 bytes of UTF-8 */
+  path?: string;
+  /** instead of a path: a picture at a host that the project allows */
+  url?: string;
+  tenantId?: string;
+  /** absent: whatever version is the present one */
+  version?: number;
+  /** the short form, such as w_800,h_600,f_webp */
+  steps: string;
+  /** seconds; absent: the address does not end */
+  expiresIn?: number;
+}
+
 export interface SignedPart {
   partNumber: number;
   url: string;
   headers: Record<string, string>;
+}
+
+export interface SignedTransform {
+  /** the short form; opens private files too */
+  url: string;
+  expiresAt: string | null;
 }
 
 export interface SignedUrl {
@@ -1429,7 +1464,7 @@ export interface TransformJob {
   progress: number;
   /** the one that is being done */
   step: string | null;
-  steps: (Record<string, unknown>)[];
+  steps: Record<string, unknown>[];
   /** of the steps that are done; of a batch, see its items */
   results: StepOutcome[];
   /** of a batch */
@@ -1451,6 +1486,36 @@ export interface TransformJobItem {
   results: StepOutcome[];
   error: { error: string; message: string; } | null;
   finishedAt: string | null;
+}
+
+export interface TransformKey {
+  /** 32 bytes in base64url: the key of HMAC-SHA-256 */
+  key: string;
+  /** rises when the signing key of the project is rotated */
+  version: number;
+}
+
+export interface TransformPreset {
+  id: string;
+  projectId: string;
+  name: string;
+  /** in their canonical form */
+  steps: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  createdAt: string;
+  /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
+  updatedAt: string;
+}
+
+export interface TransformStatistics {
+  hits: { memory: number; disk: number; shared: number; };
+  /** results that had to be made */
+  misses: number;
+  /** results that could not be made */
+  failed: number;
+  reduced: { made: number; used: number; };
+  cache: { entries: number; bytes: number; maxBytes: number; memoryBytes: number; evicted: number; purged: number; };
+  processes: { working: number; waiting: number; refused: number; ended: { time: number; memory: number; crash: number; }; };
 }
 
 export interface TrimStep {
@@ -1528,7 +1593,7 @@ export interface UpdateMeBody {
 
 export interface UpdateProjectBody {
   name?: string;
-  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: { type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep[]; inspect?: { use?: string; url?: string; }; }[]; };
+  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: ({ type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep)[]; inspect?: { use?: string; url?: string; }; }[]; transformAccess?: 'open' | 'presets' | 'signed'; transformWidths?: number[] | null; transformHosts?: string[]; };
   bucketId?: string;
 }
 
@@ -1539,6 +1604,13 @@ export interface UpdateTenantBody {
   /** any JSON object, up to 16 KiB */
   metadata?: Metadata;
   suspended?: boolean;
+}
+
+export interface UpdateTransformPresetBody {
+  /** a letter, then up to 63 letters, digits and "-" */
+  name?: string;
+  /** the short form, such as w_800,h_600,f_webp */
+  steps?: string;
 }
 
 export interface UpdateWebhookBody {
@@ -1758,6 +1830,7 @@ export type ErrorCode =
   | 'quota_exceeded'
   | 'range_not_satisfiable'
   | 'rate_limited'
+  | 'remote_unavailable'
   | 'request_timeout'
   | 'second_step_expired'
   | 'second_step_locked'
@@ -1767,6 +1840,7 @@ export type ErrorCode =
   | 'storage_misconfigured'
   | 'storage_unavailable'
   | 'tenant_suspended'
+  | 'transform_not_allowed'
   | 'unauthenticated'
   | 'unsupported_media_type'
   | 'unsupported_protocol_version'
@@ -1819,6 +1893,9 @@ export type EventType =
   | 'organization.created'
   | 'organization.transferred'
   | 'organization.updated'
+  | 'preset.created'
+  | 'preset.deleted'
+  | 'preset.updated'
   | 'project.bucket_added'
   | 'project.bucket_removed'
   | 'project.created'
@@ -1868,6 +1945,7 @@ export interface Operations {
   "DELETE /teams/{id}": { path: { id: string }; data: null };
   "DELETE /teams/{id}/members/{userId}": { path: { id: string; userId: string }; data: null };
   "DELETE /tenants/{id}": { path: { id: string }; data: null };
+  "DELETE /transform-presets/{id}": { path: { id: string }; data: null };
   "DELETE /transform/jobs/{id}": { path: { id: string }; data: TransformJob };
   "DELETE /tus/{id}": { path: { id: string }; data: null };
   "DELETE /uploads/{id}": { path: { id: string }; data: null };
@@ -1916,20 +1994,26 @@ export interface Operations {
   "GET /projects/{id}": { path: { id: string }; data: Project };
   "GET /projects/{id}/buckets": { path: { id: string }; data: { items: ProjectBucket[]; } };
   "GET /projects/{id}/quotas": { path: { id: string }; data: QuotaReport };
+  "GET /projects/{id}/transform-key": { path: { id: string }; data: TransformKey };
   "GET /rate-limits": { data: { tiers: RateLimitTier[]; } };
   "GET /rate-limits/blocks": { data: { blocks: AddressBlock[]; } };
   "GET /rate-limits/callers/{caller}": { path: { caller: string }; data: CallerLimits };
-  "GET /t/{projectId}/{steps}/{path}": { path: { projectId: string; steps: string; path: string }; query?: { v?: string; tenantId?: string; expires?: string; signature?: string }; data: null };
+  "GET /t/{projectId}/{steps}": { path: { projectId: string; steps: string }; query: { v?: string; tenantId?: string; expires?: string; signature?: string; s?: string; url: string }; data: null };
+  "GET /t/{projectId}/{steps}/{path}": { path: { projectId: string; steps: string; path: string }; query?: { v?: string; tenantId?: string; expires?: string; signature?: string; s?: string; url?: string }; data: null };
   "GET /teams": { query?: { limit?: number; cursor?: string; organizationId?: string }; data: { items: Team[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /teams/{id}": { path: { id: string }; data: Team };
   "GET /teams/{id}/members": { path: { id: string }; query?: { limit?: number; cursor?: string }; data: { items: Member[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /tenants": { query?: { projectId?: string; externalId?: string; limit?: number; cursor?: string }; data: { items: Tenant[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /tenants/{id}": { path: { id: string }; data: Tenant };
   "GET /tenants/{id}/quotas": { path: { id: string }; data: QuotaReport };
+  "GET /transform-presets": { query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: TransformPreset[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /transform-presets/{id}": { path: { id: string }; data: TransformPreset };
+  "GET /transform-statistics": { data: TransformStatistics };
   "GET /transform/jobs": { query?: { projectId?: string; fileId?: string; status?: 'waiting' | 'processing' | 'completed' | 'failed' | 'cancelled'; limit?: number; cursor?: string }; data: { items: TransformJob[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /transform/jobs/{id}": { path: { id: string }; data: TransformJob };
   "GET /transform/jobs/{id}/items": { path: { id: string }; query?: { status?: 'waiting' | 'completed' | 'failed'; limit?: number; cursor?: string }; data: { items: TransformJobItem[]; nextCursor: string | null; hasMore: boolean; } };
-  "GET /transform/{projectId}/{path}": { path: { projectId: string; path: string }; query?: { v?: string; tenantId?: string; expires?: string; signature?: string; w?: string; h?: string; fit?: string; format?: string; quality?: string }; data: null };
+  "GET /transform/{projectId}": { path: { projectId: string }; query: { v?: string; tenantId?: string; expires?: string; signature?: string; s?: string; url: string; w?: string; h?: string; fit?: string; format?: string; quality?: string }; data: null };
+  "GET /transform/{projectId}/{path}": { path: { projectId: string; path: string }; query?: { v?: string; tenantId?: string; expires?: string; signature?: string; s?: string; url?: string; w?: string; h?: string; fit?: string; format?: string; quality?: string }; data: null };
   "GET /uploads": { query?: { projectId?: string; status?: 'unfinished'; fingerprint?: string; limit?: number; cursor?: string }; data: { items: Upload[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /uploads/{id}": { path: { id: string }; data: Upload };
   "GET /usage/breakdown": { query: { organizationId?: string; projectId?: string; tenantId?: string; from?: string; to?: string; by: 'day' | 'month' | 'project' | 'tenant' | 'bucket' | 'key'; sort?: 'value' | 'uploads' | 'downloads' | 'bytesIn' | 'bytesOut' | 'transforms' | 'transformSeconds' | 'apiCalls' | 'storageByteHours'; limit?: number; cursor?: string }; data: UsageBreakdown };
@@ -1957,6 +2041,7 @@ export interface Operations {
   "PATCH /rate-limits": { body: RateLimitOverrides; data: { tiers: RateLimitTier[]; } };
   "PATCH /teams/{id}": { path: { id: string }; body: RenamePasskeyBody; data: Team };
   "PATCH /tenants/{id}": { path: { id: string }; body: UpdateTenantBody; data: Tenant };
+  "PATCH /transform-presets/{id}": { path: { id: string }; body: UpdateTransformPresetBody; data: TransformPreset };
   "PATCH /tus/{id}": { path: { id: string }; data: null };
   "PATCH /webhooks/{id}": { path: { id: string }; body: UpdateWebhookBody; data: Webhook };
   "POST /access/explain": { body: ExplainBody; data: Explanation };
@@ -1994,6 +2079,7 @@ export interface Operations {
   "POST /files": { body: Bytes; data: File };
   "POST /files/bulk": { query?: { projectId?: string }; body: BulkFilesBody; data: BulkResult };
   "POST /files/{id}/copy": { path: { id: string }; query?: { projectId?: string }; body: CopyFileBody; data: File };
+  "POST /files/{id}/purge-transforms": { path: { id: string }; data: null };
   "POST /files/{id}/restore": { path: { id: string }; query?: { projectId?: string }; body?: RestoreFileBody | null; data: File };
   "POST /files/{id}/signed-url": { path: { id: string }; body?: SignedUrlBody | null; data: SignedUrl };
   "POST /files/{id}/versions/{version}/restore": { path: { id: string; version: number }; query?: { projectId?: string }; data: File };
@@ -2008,13 +2094,16 @@ export interface Operations {
   "POST /organizations/{id}/invitations": { path: { id: string }; body: InviteBody; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
   "POST /organizations/{id}/transfer": { path: { id: string }; body: TransferBody; data: Member };
   "POST /projects": { body: CreateProjectBody; data: Project };
+  "POST /projects/{id}/purge-transforms": { path: { id: string }; data: null };
   "POST /projects/{id}/rotate-signing-key": { path: { id: string }; data: Project };
   "POST /rate-limits/reset": { data: { tiers: RateLimitTier[]; } };
   "POST /teams": { body: CreateTeamBody; data: Team };
   "POST /tenants": { body: CreateTenantBody; data: Tenant };
   "POST /tenants/{id}/tokens": { path: { id: string }; body?: MintTokenBody | null; data: MintedToken };
   "POST /tokens/validate": { body?: ValidateTokenBody | null; data: TokenFacts };
+  "POST /transform-presets": { body: CreateTransformPresetBody; data: TransformPreset };
   "POST /transform/jobs": { body: CreateTransformJobBody; data: TransformJob };
+  "POST /transform/sign": { body: SignTransformBody; data: SignedTransform };
   "POST /tus": { data: null };
   "POST /tus/{id}": { path: { id: string }; data: null };
   "POST /uploads/collect": { data: CollectResult };

@@ -19,6 +19,7 @@ export interface Ids {
   event: string;
   webhook: string;
   delivery: string;
+  preset: string;
   /** Of a transform. */
   job: string;
   callback: string;
@@ -113,6 +114,9 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     }),
   );
   const delivery = expectData(await owner.call<{ id: string }>('POST', `/webhooks/${webhook}/test`));
+  const { id: preset } = await made(
+    server.api<{ id: string }>('POST', '/transform-presets', { key: key.key, json: { name: 'thumb', steps: 'w_100' } }),
+  );
   const alarm = await made(
     owner.call<{ id: string }>('POST', '/alarms', { json: { organizationId: organization, kind: 'quota' } }),
   );
@@ -120,7 +124,7 @@ export async function makeEstate(server: Server, name: string): Promise<Estate> 
     ...{ organization, team, project, bucket, tenant: tenant.id, 'api-key': key.id, file: file.id },
     ...{ upload: upload.uploadId, invitation: invitation.id, user: member.user.id },
     event: expectData(happened).items[0]?.id ?? '',
-    ...{ webhook, delivery: delivery.id, alarm: alarm.id, job: await makeJob(server, key.key) },
+    ...{ webhook, delivery: delivery.id, alarm: alarm.id, job: await makeJob(server, key.key), preset },
     callback: await makeCallback(server, { appId: project, apiKey: key.key }),
   };
   return { ids, owner, member, viewer, key: key.key, tenantKey: tenantKey.key, tenantToken: token.token };

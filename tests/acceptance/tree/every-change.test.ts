@@ -174,6 +174,12 @@ it('is recorded, whichever route makes it', async () => {
   await change('POST /files/{id}/copy', key, [file.id], json({ path: 'x/2.txt' }));
   await change('POST /files/{id}/versions/{version}/restore', key, [file.id, '1'], json({}));
   await change('POST /files/{id}/signed-url', key, [file.id], json({}));
+  await change('POST /files/{id}/purge-transforms', key, [file.id]);
+  await change('POST /projects/{id}/purge-transforms', key, [ids.project]);
+  await change('POST /transform/sign', key, [], json({ path: 'x/1.txt', steps: 'w_9' }));
+  const preset = await change('POST /transform-presets', key, [], json({ name: 'small', steps: 'w_9' }));
+  await change('PATCH /transform-presets/{id}', key, [preset.id], json({ steps: 'w_8' }));
+  await change('DELETE /transform-presets/{id}', key, [preset.id]);
   await change('DELETE /files/{id}', key, [file.id]);
   await change('POST /files/{id}/restore', key, [file.id], json({}));
   await change('POST /files/bulk', key, [], json({ action: 'delete', items: [{ id: file.id }] }));

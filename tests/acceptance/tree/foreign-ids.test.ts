@@ -34,6 +34,7 @@ const KINDS: Record<string, keyof Ids> = {
   events: 'event',
   webhooks: 'webhook',
   deliveries: 'delivery',
+  'transform-presets': 'preset',
   jobs: 'job',
   callbacks: 'callback',
   alarms: 'alarm',
@@ -89,6 +90,9 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'POST /webhooks/{id}/rotate-secret': () => ({ json: {} }),
   'POST /webhooks/{id}/replay': () => ({ json: { from: '2026-01-01T00:00:00.000Z' } }),
   'POST /events/{id}/replay': ({ webhook: webhookId }) => ({ json: { webhookId } }),
+  'POST /transform-presets': ({ project: projectId }) => ({ json: { projectId, name: 'mine', steps: 'w_1' } }),
+  'PATCH /transform-presets/{id}': () => ({ json: { steps: 'w_1' } }),
+  'POST /transform/sign': ({ project: projectId }) => ({ json: { projectId, path: 'a/b.txt', steps: 'w_1' } }),
   'POST /alarms': ({ organization: organizationId }) => ({ json: { organizationId, kind: 'quota' } }),
   'PATCH /alarms/{id}': () => ({ json: { name: 'Mine' } }),
   'POST /transform/jobs': ({ project: projectId, file: fileId }) => ({
@@ -118,6 +122,7 @@ const TUS = { headers: { 'tus-resumable': '1.0.0' } };
 const OWN_ONLY: Record<string, string> = {
   'POST /organizations': 'makes one of the caller',
   'GET /organizations': 'lists those of the caller',
+  'GET /transform-statistics': 'counts pictures, and names none',
   'POST /uploads/collect': 'removes what nothing refers to, of everybody',
   'POST /invitations/accept': 'names nothing but the secret of a link',
   'OPTIONS /tus': 'says what the protocol can do',
@@ -201,7 +206,7 @@ const MISSING: Ids = Object.fromEntries(
       file: 'file',
     },
     ...{ upload: 'upl', invitation: 'inv', user: 'usr', event: 'evt' },
-    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk', job: 'job' },
+    ...{ webhook: 'whk', delivery: 'dlv', alarm: 'alm', callback: 'cbk', job: 'job', preset: 'pre' },
   }).map(([kind, prefix]) => [kind, `${prefix}_${'0'.repeat(26)}`]),
 ) as unknown as Ids;
 

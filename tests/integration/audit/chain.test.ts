@@ -36,7 +36,7 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
       ].sort((a, b) => (a.organizationId < b.organizationId ? -1 : 1)),
     ]);
     const { rows } = await world.db.query(
-      'select count(distinct hash)::int as hashes, bool_and(length(hash) = 32) as whole from audit_entries',
+      'select count(distinct hash)::int as hashes, bool_and(length(hash) = 32) as whole from audit_seals',
     );
     expect(rows).toEqual([{ hashes: 11, whole: true }]);
   });
@@ -46,9 +46,9 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
     await world.seal();
     const { rows } = await world.db.query<{ name: string; type: string }>(
       `select column_name as name, data_type as type from information_schema.columns
-       where table_name = 'audit_entries' and column_name not in ('organization_id', 'sequence')`,
+       where table_name = 'audit_entries' and column_name <> 'id'`,
     );
-    expect(rows.map(({ name }) => name)).toHaveLength(16);
+    expect(rows.map(({ name }) => name)).toHaveLength(15);
     for (const { name, type } of rows) {
       const changed = CHANGES[type];
       expect(changed, `no way to change a ${type}`).toBeDefined();
@@ -56,7 +56,7 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
         const old = `${name}_was`;
         await world.tamper(`alter table audit_entries add column ${old} ${type}`);
         await world.tamper(
-          `update audit_entries set ${old} = ${name}, ${name} = ${changed?.(name)} where sequence = $1`,
+          `update audit_entries set ${old} = ${name}, ${name} = ${changed?.(name)} where id = ${SEALED_AS}`,
           [sequence],
         );
         expect(await world.verify(), `${name} of ${sequence}`).toMatchObject({
@@ -64,7 +64,7 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
           entries: sequence - 1,
           problem: { sequence, reason: 'was changed, or the one before it was' },
         });
-        await world.tamper(`update audit_entries set ${name} = ${old} where sequence = $1`, [sequence]);
+        await world.tamper(`update audit_entries set ${name} = ${old} where id = ${SEALED_AS}`, [sequence]);
         await world.tamper(`alter table audit_entries drop column ${old}`);
         expect(await world.verify(), `${name} of ${sequence} as it was`).toMatchObject({ isWhole: true, entries: 3 });
       }
@@ -87,7 +87,7 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
       const world = await createAuditWorld(kind);
       await world.write(8);
       await world.seal();
-      expect(await world.tamper('delete from audit_entries where sequence = $1', [sequence])).toBe(1);
+      expect(await world.tamper(`delete from audit_entries where id = ${SEALED_AS}`, [sequence])).toBe(1);
       expect(await world.verify()).toMatchObject({ isWhole: false, problem: { sequence, reason } });
       await world.write(2);
       await world.seal();
@@ -109,13 +109,21 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
   it('shows what was moved, unsealed, added, or cut off together with the end of the chain', async () => {
     const other = await world.addOrganization();
     const attacks: [string, number][] = [
-      [`update audit_entries set organization_id = '${other}' where sequence = 2`, 2],
-      ['update audit_entries set sequence = null, hash = null where sequence = 2', 2],
-      ['update audit_entries set sequence = -sequence where sequence = 1', -1],
-      ['update audit_entries set sequence = 9 where sequence = 3', 9],
+      [`update audit_seals set organization_id = '${other}' where sequence = 2`, 2],
+      ['update audit_seals set entry_id = 0 where sequence = 2', 2],
+      ['update audit_entries set id = 0 where id = (select entry_id from audit_seals where sequence = 2)', 2],
+      ['update audit_seals set hash = sha256(hash) where sequence = 2', 2],
+      ['delete from audit_seals where sequence = 2', 2],
+      ['update audit_seals set sequence = -sequence where sequence = 1', -1],
+      ['update audit_seals set sequence = 9 where sequence = 3', 9],
       [
-        `insert into audit_entries (at, organization_id, actor_type, action, result, sequence, hash)
-         select at, organization_id, actor_type, action, result, 4, hash from audit_entries where sequence = 3`,
+        `with added as (
+           insert into audit_entries (at, organization_id, actor_type, action, result)
+           select e.at, e.organization_id, e.actor_type, e.action, e.result
+           from audit_entries e join audit_seals s on s.entry_id = e.id where s.sequence = 3 returning id, organization_id
+         )
+         insert into audit_seals (entry_id, organization_id, sequence, hash)
+         select a.id, a.organization_id, 4, s.hash from added a, audit_seals s where s.sequence = 3`,
         4,
       ],
       ['update audit_chains set hash = sha256(hash)', 3],
@@ -209,7 +217,7 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
     const ofServer = { ...world, transaction: world.inTransaction, serverDays: 7 };
     expect(await retainAudit(ofServer), "the server's own has days of its own").toBe(3);
     expect(await world.verify('')).toMatchObject({ isWhole: true, entries: 0, anchorSequence: 3, unsealed: 1 });
-    await world.tamper('delete from audit_entries where sequence = 26');
+    await world.tamper(`delete from audit_entries where id = ${SEALED_AS}`, [26]);
     expect(await world.verify()).toMatchObject({ isWhole: false, problem: { sequence: 26 } });
     clock.advance(365 * DAY);
     expect(await retain(), 'a gap is not tidied away').toBe(0);
@@ -221,9 +229,16 @@ describe.each(databaseKinds())('the chain of entries, on %s', (kind) => {
     await world.inTransaction(async (tx) => {
       await tx.query(`select set_config('carcosa.audit_retention', 'on', true)`);
     });
-    await expect(world.db.query('delete from audit_entries')).rejects.toThrow('append-only');
+    for (const table of ['audit_entries', 'audit_seals']) {
+      await expect(world.db.query(`delete from ${table}`)).rejects.toThrow(`${table} is append-only`);
+      await expect(world.db.query(`truncate ${table}`)).rejects.toThrow(`${table} is append-only`);
+    }
+    await expect(world.db.query('update audit_seals set sequence = 7')).rejects.toThrow('audit_seals is append-only');
   });
 });
+
+/** The id of the entry of one organization that has this place in its chain. */
+const SEALED_AS = '(select min(entry_id) from audit_seals where sequence = $1)';
 
 /** An expression of another value than that of the column, by its type. */
 const CHANGES: Record<string, (column: string) => string> = {

@@ -106,6 +106,10 @@ describe.each(databaseKinds())('what is recorded of files, on %s', (kind) => {
 
   it('is all of a bulk, in one statement more', async () => {
     const count = 300;
+    await world.db.query(
+      `insert into tenants (id, project_id, external_id, name, created_at, updated_at) values ('ten_1', $1, 'x', 'x', now(), now())`,
+      [world.projectId],
+    );
     const seeded = await world.seed(
       Array.from({ length: count }, (_, index) => ({ path: `bulk/${index}`, tenantId: index % 2 ? 'ten_1' : '' })),
     );

@@ -53,6 +53,11 @@ export class WebhookWorld {
     return this.#database.pool;
   }
 
+  /** For transactions. */
+  get pool() {
+    return this.#database.pool;
+  }
+
   get connectionString(): string {
     return this.#database.connectionString;
   }

@@ -46,6 +46,8 @@ export const ERROR_STATUS = {
   precondition_failed: 412,
   range_not_satisfiable: 416,
   signature_invalid: 403,
+  transform_not_allowed: 403,
+  remote_unavailable: 502,
   upload_not_open: 410,
   upload_offset_mismatch: 409,
   upload_locked: 423,

@@ -41,6 +41,23 @@ const FILES = {
   carcosa_cache_lookups_total: counter('Look-ups in what this process remembers.', ...['cache', 'result']),
 };
 
+const TRANSFORMS = {
+  carcosa_transforms_total: counter(
+    "Pictures that were asked for, by where they came from: memory, disk, somebody else's request (shared), or made (made, failed).",
+    'result',
+  ),
+  carcosa_transform_copies_total: counter('Smaller copies of originals that were made, and used.', 'event'),
+  carcosa_transform_cache_entries: gauge('Results that are kept, copies among them.'),
+  carcosa_transform_cache_bytes: gauge('Bytes of the results that are kept.', 'place'),
+  carcosa_transform_cache_removals_total: counter(
+    'Results that were removed: for room (evicted), or purged.',
+    'reason',
+  ),
+  carcosa_transform_processes: gauge('Pictures that are being made, and that wait.', 'state'),
+  carcosa_transform_refusals_total: counter('Pictures that could not wait.'),
+  carcosa_transform_process_ends_total: counter('Processes that ended over a picture: time, memory, crash.', 'reason'),
+};
+
 const DATABASE = {
   carcosa_database_connections: gauge('Connections of the pool; those in use are total less idle.', 'state'),
   carcosa_database_waiting: gauge('Queries and transactions that wait for a connection of the pool.'),
@@ -96,9 +113,14 @@ const PROCESS = {
 };
 
 /** Every metric there is. docs/metrics.md is made of it. */
-export const METRICS = { ...HTTP, ...FILES, ...DATABASE, ...JOBS, ...GUARDS, ...PROCESS } satisfies Record<
-  string,
-  MetricDefinition
->;
+export const METRICS = {
+  ...HTTP,
+  ...FILES,
+  ...TRANSFORMS,
+  ...DATABASE,
+  ...JOBS,
+  ...GUARDS,
+  ...PROCESS,
+} satisfies Record<string, MetricDefinition>;
 
 export type MetricName = keyof typeof METRICS;

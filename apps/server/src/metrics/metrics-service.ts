@@ -1,5 +1,5 @@
 import type { Database } from '@carcosa/database';
-import type { AddressBlocks, RateLimiter, RefusalLog, UploadTally } from '@carcosa/domain';
+import type { AddressBlocks, RateLimiter, RefusalLog, TransformService, UploadTally } from '@carcosa/domain';
 import type { Clock, Histogram, Lookups } from '@carcosa/kernel';
 import type { JobCount, JobQueue } from '@carcosa/queue';
 import type { HealthService } from '../health.ts';
@@ -26,6 +26,7 @@ export interface MetricsParts {
   load: LoadGuard;
   downloads: DownloadTally;
   uploads: UploadTally;
+  transforms: Pick<TransformService, 'statistics'>;
   limiter: RateLimiter;
   blocks: AddressBlocks;
   refusals: RefusalLog;
@@ -51,6 +52,7 @@ export class MetricsService {
     this.#process ??= new ProcessMeter();
     this.#writeHttp(out);
     this.#writeFiles(out);
+    this.#writeTransforms(out);
     this.#writeDatabase(out);
     this.#writeGuards(out);
     this.#process.write(out);
@@ -96,6 +98,25 @@ export class MetricsService {
       out.add('carcosa_cache_lookups_total', lookups.hits, cache, 'hit');
       out.add('carcosa_cache_lookups_total', lookups.misses, cache, 'miss');
     }
+  }
+
+  #writeTransforms(out: Exposition): void {
+    const { hits, misses, failed, reduced, cache, processes } = this.#parts.transforms.statistics;
+    for (const [place, count] of Object.entries(hits)) out.add('carcosa_transforms_total', count, place);
+    out.add('carcosa_transforms_total', misses - failed, 'made');
+    out.add('carcosa_transforms_total', failed, 'failed');
+    out.add('carcosa_transform_copies_total', reduced.made, 'made');
+    out.add('carcosa_transform_copies_total', reduced.used, 'used');
+    out.add('carcosa_transform_cache_entries', cache.entries);
+    out.add('carcosa_transform_cache_bytes', cache.bytes, 'disk');
+    out.add('carcosa_transform_cache_bytes', cache.memoryBytes, 'memory');
+    out.add('carcosa_transform_cache_removals_total', cache.evicted, 'evicted');
+    out.add('carcosa_transform_cache_removals_total', cache.purged, 'purged');
+    out.add('carcosa_transform_processes', processes.working, 'working');
+    out.add('carcosa_transform_processes', processes.waiting, 'waiting');
+    out.add('carcosa_transform_refusals_total', processes.refused);
+    for (const [reason, count] of Object.entries(processes.ended))
+      out.add('carcosa_transform_process_ends_total', count, reason);
   }
 
   #writeDatabase(out: Exposition): void {

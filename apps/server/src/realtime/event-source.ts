@@ -8,8 +8,10 @@ import type { LiveConnections } from './live-connections.ts';
 
 /** Milliseconds between two comments that keep proxies from taking the connection for dead. */
 const HEARTBEAT_MS = 15_000;
-/** Bytes that may wait for a client. */
+/** Bytes that may wait for a client for longer than the time between two looks, in milliseconds; and at all, when much happens at once. */
 const MAX_WAITING = 1024 * 1024;
+const SLOW_EVERY_MS = 1_000;
+const MOST_WAITING = 32 * 1024 * 1024;
 /** Milliseconds after which a browser connects again. */
 const RETRY_MS = 1_000;
 /** Milliseconds that a client has to read what was sent while it catches up. */
@@ -30,14 +32,18 @@ export class EventSources implements LiveOutlet {
   readonly #parts: EventSourcesParts;
   readonly #byView = new Map<string, Set<ServerResponse>>();
   readonly #open = new Set<ServerResponse>();
-  readonly #heartbeat: NodeJS.Timeout;
+  /** Those for whom too much waited at the last look. */
+  #behind = new Set<ServerResponse>();
+  readonly #timers: NodeJS.Timeout[];
 
   constructor(parts: EventSourcesParts) {
     this.#parts = parts;
     parts.hub.addOutlet(this);
-    this.#heartbeat = setInterval(() => {
-      for (const response of this.#open) write(response, ': heartbeat\n\n');
-    }, HEARTBEAT_MS).unref();
+    const heartbeat = Buffer.from(': heartbeat\n\n');
+    const beat = (): void => {
+      for (const response of this.#open) write(response, heartbeat);
+    };
+    this.#timers = [setInterval(beat, HEARTBEAT_MS).unref(), setInterval(() => this.#cutSlow(), SLOW_EVERY_MS).unref()];
   }
 
   event({ event, cursor }: FedEvent, keys: readonly string[]): void {
@@ -102,7 +108,7 @@ export class EventSources implements LiveOutlet {
   }
 
   close(): void {
-    clearInterval(this.#heartbeat);
+    for (const timer of this.#timers) clearInterval(timer);
     for (const response of this.#open) response.destroy();
   }
 
@@ -110,8 +116,16 @@ export class EventSources implements LiveOutlet {
     const responses = new Set<ServerResponse>();
     for (const key of keys) for (const response of this.#byView.get(key) ?? []) responses.add(response);
     if (responses.size === 0) return;
-    const written = text();
+    // One copy for all who wait for it.
+    const written = Buffer.from(text());
     for (const response of responses) write(response, written);
+  }
+
+  /** Drops who does not read as fast as things happen; what happened is told when it comes back. */
+  #cutSlow(): void {
+    const behind = [...this.#open].filter(({ writableLength }) => writableLength > MAX_WAITING);
+    for (const response of behind) if (this.#behind.has(response)) response.destroy();
+    this.#behind = new Set(behind);
   }
 
   #leave(key: string, response: ServerResponse): void {
@@ -123,8 +137,8 @@ export class EventSources implements LiveOutlet {
 
 const message = (event: Event, cursor: string): string => `id: ${cursor}\ndata: ${JSON.stringify(event)}\n\n`;
 
-function write(response: ServerResponse, text: string): void {
-  if (response.writableLength > MAX_WAITING) response.destroy();
+function write(response: ServerResponse, text: string | Buffer): void {
+  if (response.writableLength > MOST_WAITING) response.destroy();
   else response.write(text);
 }
 

@@ -26,8 +26,8 @@ const MAX_MESSAGE = 16 * 1024;
 const HANDSHAKE_MS = 10_000;
 /** Messages that a client may send in so many milliseconds. */
 const MESSAGES = { most: 200, everyMs: 10_000 };
-/** Milliseconds between two looks for clients that do not read. */
-const SLOW_EVERY_MS = 500;
+/** Milliseconds between two looks for clients that do not read: too much may wait at one of them, when much happens at once, but not at two. */
+const SLOW_EVERY_MS = 1_000;
 /** Milliseconds that clients have for what was sent last, when the server stops. */
 const FAREWELL_MS = 1_000;
 
@@ -68,6 +68,8 @@ export class SocketIoEdge implements LiveOutlet {
   readonly #addresses = new WeakMap<IncomingMessage, string>();
   /** Of requests that no connection came of yet. */
   readonly #releases = new WeakMap<IncomingMessage, () => void>();
+  /** Those for whom too much waited at the last look. */
+  #behind = new Set<IoSocket['conn']>();
   #io: Io | undefined;
   #starting: Promise<Io> | undefined;
   #sweep: NodeJS.Timeout | undefined;
@@ -252,7 +254,9 @@ export class SocketIoEdge implements LiveOutlet {
   }
 
   #cutSlow(io: Io): void {
-    for (const { conn } of io.sockets.sockets.values()) if (isSlow(conn)) terminate(conn);
+    const behind = [...io.sockets.sockets.values()].map(({ conn }) => conn).filter(isSlow);
+    for (const conn of behind) if (this.#behind.has(conn)) terminate(conn);
+    this.#behind = new Set(behind);
   }
 }
 

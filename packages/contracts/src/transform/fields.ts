@@ -1,4 +1,16 @@
-import { FITS, IMAGE_FORMATS, MAX_SIDE, PLACES, STRATEGIES } from './transform.ts';
+import { pathProblem } from '../path.ts';
+import {
+  BLENDS,
+  FITS,
+  IMAGE_FORMATS,
+  KEPT_METADATA,
+  MAX_MAX_BYTES,
+  MAX_SIDE,
+  MAX_TEXT_LENGTH,
+  MIN_MAX_BYTES,
+  PLACES,
+  STRATEGIES,
+} from './transform.ts';
 
 /** What a field is called: the first name is its short one, which is printed; all are read. */
 export const FIELD_NAMES = {
@@ -23,10 +35,47 @@ export const FIELD_NAMES = {
   hue: ['hue'],
   tint: ['tint'],
   grayscale: ['grayscale', 'greyscale', 'gray'],
+  focal: ['focal'],
+  overlay: ['overlay'],
+  overlayGravity: ['og'],
+  overlayX: ['ox'],
+  overlayY: ['oy'],
+  overlayWidth: ['ow'],
+  overlayHeight: ['oh'],
+  overlayOpacity: ['oo'],
+  blend: ['blend'],
+  tile: ['tile'],
+  text: ['text'],
+  textGravity: ['tg'],
+  textX: ['tx'],
+  textY: ['ty'],
+  textSize: ['ts'],
+  textColour: ['tc'],
+  round: ['round', 'radius'],
+  preset: ['preset'],
+  page: ['page', 'frame'],
+  animated: ['animated'],
+  keep: ['keep'],
+  maxBytes: ['bytes', 'maxBytes'],
   format: ['f', 'format'],
   quality: ['q', 'quality'],
   strip: ['strip'],
 } as const;
+
+/** Fields of the whole transform, which stand once wherever it has more than one group of steps. */
+export const WHOLE_FIELDS: ReadonlySet<string> = new Set([
+  'preset',
+  'page',
+  'animated',
+  'keep',
+  'maxBytes',
+  'format',
+  'quality',
+  'strip',
+] satisfies FieldName[]);
+
+/** Begins another group of steps. */
+export const THEN = 'then';
 
 /** What a short form says where nothing is done. */
 export const NO_STEPS = 'original';
@@ -109,24 +158,56 @@ const degrees: Reader = (text) => {
   return 'value' in reading ? ok((((reading.value as number) % 360) + 360) % 360) : no('whole degrees');
 };
 
-/** Metadata tells where a picture was taken, and by whom: nothing of it is kept. */
+/** Metadata tells where a picture was taken, and by whom: what is kept of it is named. */
 const strip: Reader = (text) => {
   const reading = flag(text);
-  return 'value' in reading && reading.value === true ? ok(undefined) : no('true: metadata is always removed');
+  return 'value' in reading && reading.value === true ? ok(undefined) : no('true; "keep" names what is to stay');
 };
+
+const kept: Reader = (text) => {
+  const names = new Set(text.split(/[.+ ]/));
+  const isRight = [...names].every((name) => (KEPT_METADATA as readonly string[]).includes(name));
+  return isRight ? ok([...names].sort()) : no(`${KEPT_METADATA.join(', ')}, or some of them joined by "."`);
+};
+
+const point: Reader = (text) => {
+  const [, x, y] = /^(0|1|0?\.\d{1,6}|[01]\.0{1,6})[x,](0|1|0?\.\d{1,6}|[01]\.0{1,6})$/.exec(text) ?? [];
+  const thousandths = (part: string): number => Math.round(Number(part) * 1000) / 1000;
+  return x !== undefined && y !== undefined
+    ? ok({ x: thousandths(x), y: thousandths(y) })
+    : no('a point: left x top, each from 0 to 1, such as 0.5x0.25');
+};
+
+const filePath: Reader = (text) => {
+  const problem = pathProblem(text);
+  return problem === null ? ok(text) : no(`the path of a file of the project (${problem})`);
+};
+
+const TEXT = new RegExp(`^[^\\p{Cc}\\p{Cs}]{1,${MAX_TEXT_LENGTH}}$`, 'u');
+const words: Reader = (text) =>
+  TEXT.test(text) ? ok(text) : no(`1 to ${MAX_TEXT_LENGTH} characters without control characters`);
+
+const PRESET_NAME = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
+const presetName: Reader = (text) => (PRESET_NAME.test(text) ? ok(text) : no('the name of a preset'));
+
+const wordOr =
+  (word: string, read: Reader): Reader =>
+  (text) => {
+    if (text === word) return ok(word);
+    const reading = read(text);
+    return 'value' in reading ? reading : no(`${reading.expected}, or ${word}`);
+  };
+
+const PLACE_NAMES = { centre: 'center', top: 'north', bottom: 'south', left: 'west', right: 'east' };
+const place = oneOf(PLACES, PLACE_NAMES);
+const offset = whole(-MAX_SIDE, MAX_SIDE);
 
 /** How the text of each field is read. */
 export const FIELD_READERS: Readonly<Record<FieldName, Reader>> = {
   width: whole(1, MAX_SIDE),
   height: whole(1, MAX_SIDE),
   fit: oneOf(FITS),
-  gravity: oneOf([...PLACES, ...STRATEGIES], {
-    centre: 'center',
-    top: 'north',
-    bottom: 'south',
-    left: 'west',
-    right: 'east',
-  }),
+  gravity: oneOf([...PLACES, ...STRATEGIES, 'focal'], PLACE_NAMES),
   dpr: decimal(0.1, 8),
   enlarge: flag,
   crop: area,
@@ -144,7 +225,29 @@ export const FIELD_READERS: Readonly<Record<FieldName, Reader>> = {
   hue: degrees,
   tint: colour(false),
   grayscale: flag,
+  focal: point,
+  overlay: filePath,
+  overlayGravity: place,
+  overlayX: offset,
+  overlayY: offset,
+  overlayWidth: whole(1, MAX_SIDE),
+  overlayHeight: whole(1, MAX_SIDE),
+  overlayOpacity: decimal(0, 1),
+  blend: oneOf(BLENDS),
+  tile: flag,
+  text: words,
+  textGravity: place,
+  textX: offset,
+  textY: offset,
+  textSize: whole(4, 1000),
+  textColour: colour(true),
+  round: wordOr('max', whole(1, 4096)),
+  preset: presetName,
+  page: whole(1, 10_000),
+  animated: flag,
+  keep: kept,
+  maxBytes: whole(MIN_MAX_BYTES, MAX_MAX_BYTES),
   format: oneOf([...IMAGE_FORMATS, 'auto'], { jpg: 'jpeg' }),
-  quality: whole(1, 100),
+  quality: wordOr('auto', whole(1, 100)),
   strip,
 };

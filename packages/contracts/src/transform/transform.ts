@@ -16,7 +16,9 @@ export const PLACES = [
 ] as const;
 /** The part that stays is found by what is in the picture: for `cover` alone. */
 export const STRATEGIES = ['attention', 'entropy'] as const;
-export type Gravity = (typeof PLACES)[number] | (typeof STRATEGIES)[number];
+export type Place = (typeof PLACES)[number];
+/** `focal`: around the focal point that is stored with the file (`focalPoint` of its metadata), else around the middle. */
+export type Gravity = Place | (typeof STRATEGIES)[number] | 'focal';
 
 export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
@@ -34,12 +36,45 @@ export interface Crop {
   readonly height: number;
 }
 
-/**
- * What is done with a picture, in the order in which it is done. What is absent is not done; a value that changes nothing is
- * always absent, so that equal transforms are equal objects. The picture is turned upright first, and comes out in sRGB and
- * without metadata.
- */
-export interface ImageTransform {
+/** A point of a picture: 0 to 1 from its left and its top, in thousandths. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** How an overlay and what lies below it become one, by the names of the W3C's Compositing and Blending. */
+export const BLENDS = [
+  'over',
+  'multiply',
+  'screen',
+  'overlay',
+  'darken',
+  'lighten',
+  'color-dodge',
+  'color-burn',
+  'hard-light',
+  'soft-light',
+  'difference',
+  'exclusion',
+  'add',
+  'dest-in',
+  'dest-out',
+  'xor',
+] as const;
+export type Blend = (typeof BLENDS)[number];
+
+/** Metadata of the original that a result may carry. */
+export const KEPT_METADATA = ['exif', 'gps', 'icc'] as const;
+export type KeptMetadata = (typeof KEPT_METADATA)[number];
+
+/** Characters of a text, steps of a chain, and bytes that a result may be held to. */
+export const MAX_TEXT_LENGTH = 200;
+export const MAX_CHAIN = 4;
+export const MIN_MAX_BYTES = 500;
+export const MAX_MAX_BYTES = 16 * 1024 * 1024;
+
+/** What is done with a picture, in the order in which it is done. */
+export interface ImageSteps {
   readonly crop?: Crop;
   /** Cuts off borders that differ less than this from the pixel in the corner: 1 to 99. */
   readonly trim?: number;
@@ -75,10 +110,62 @@ export interface ImageTransform {
   /** Six hexadecimal digits. */
   readonly tint?: string;
   readonly grayscale?: true;
+  /** What `cover` keeps is as near to this point as it can be; instead of a gravity. */
+  readonly focal?: Point;
+  /** The path of another file of the project, which is laid over the picture. */
+  readonly overlay?: string;
+  /** Default `center`. */
+  readonly overlayGravity?: Exclude<Place, 'center'>;
+  /** Pixels from the edge that the gravity names, or from the middle: -8,192 to 8,192. */
+  readonly overlayX?: number;
+  readonly overlayY?: number;
+  /** Pixels; an overlay is made as small as the picture in any case. */
+  readonly overlayWidth?: number;
+  readonly overlayHeight?: number;
+  /** 0 to 1; absent: 1. */
+  readonly overlayOpacity?: number;
+  /** Default `over`. */
+  readonly blend?: Exclude<Blend, 'over'>;
+  /** Repeats the overlay all over the picture. */
+  readonly tile?: true;
+  /** A line or more that is written over the picture, 1 to {@link MAX_TEXT_LENGTH} characters. */
+  readonly text?: string;
+  /** Default `center`. */
+  readonly textGravity?: Exclude<Place, 'center'>;
+  readonly textX?: number;
+  readonly textY?: number;
+  /** Pixels, 4 to 1,000; absent: {@link DEFAULT_TEXT_SIZE}. */
+  readonly textSize?: number;
+  /** Six hexadecimal digits, or eight with opacity; absent: {@link DEFAULT_TEXT_COLOUR}. */
+  readonly textColour?: string;
+  /** Radius of the corners in pixels, 1 to 4,096, or `max` for a circle or a capsule. */
+  readonly round?: number | 'max';
+}
+
+export const DEFAULT_TEXT_SIZE = 32;
+export const DEFAULT_TEXT_COLOUR = 'ffffff';
+
+/**
+ * All that is done with a picture. What is absent is not done; a value that changes nothing is always absent, so that equal
+ * transforms are equal objects. The picture is turned upright first, and comes out in sRGB and without metadata.
+ */
+export interface ImageTransform extends ImageSteps {
+  /** Steps that follow, each group on the result of the one before. */
+  readonly next?: readonly ImageSteps[];
+  /** The name of steps that the project keeps; what the address says itself goes before. */
+  readonly preset?: string;
+  /** Which frame of an animation or page of a document, from 1; absent: the first. */
+  readonly page?: number;
+  /** Keeps all frames, where the result is WebP or GIF. */
+  readonly animated?: true;
+  /** Sorted. */
+  readonly keep?: readonly KeptMetadata[];
+  /** Bytes that the result may have: the quality is lowered until it does. */
+  readonly maxBytes?: number;
   /** Absent: as the original is stored. `auto`: by what the client accepts. */
   readonly format?: ImageFormat | 'auto';
-  /** 1 to 100; absent: {@link DEFAULT_QUALITY} of the format. */
-  readonly quality?: number;
+  /** 1 to 100; absent: {@link DEFAULT_QUALITY} of the format; `auto`: the lowest that looks the same, as measured. */
+  readonly quality?: number | 'auto';
 }
 
 /** A transform of which the format is known. */

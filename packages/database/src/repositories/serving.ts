@@ -33,6 +33,8 @@ export interface ServedFileRow {
   /** Why it is not served; null: it is. */
   quarantine: string | null;
   quarantineReason: string | null;
+  /** As whoever changed the metadata wrote it: anything at all. */
+  focalPoint: unknown;
 }
 
 const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.path, f.name, f.visibility, v.version, o.id as "objectId", o.bucket_id as "bucketId",
@@ -40,7 +42,8 @@ const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.path, f.name, f.vis
   v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion",
   p.settings->'rateLimits' as "rateLimits", f.tenant_id as "tenantId", g.id as "organizationId",
   (coalesce(n.quotas, '{}') || g.quotas)->'egressBytes' as "organizationEgress", p.quotas->'egressBytes' as "projectEgress",
-  t.quotas->'egressBytes' as "tenantEgress", o.quarantine, o.quarantine_reason as "quarantineReason"`;
+  t.quotas->'egressBytes' as "tenantEgress", f.metadata->'focalPoint' as "focalPoint", o.quarantine,
+  o.quarantine_reason as "quarantineReason"`;
 
 const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id and p.deleted_at is null
   join organizations g on g.id = p.organization_id left join plans n on n.name = g.plan left join tenants t on t.id = nullif(f.tenant_id, '')
@@ -96,4 +99,25 @@ export async function findKeyAt(
     values: [place.projectId, place.path, place.tenantId],
   });
   return rows[0]?.key ?? null;
+}
+
+/** Channel on which `{projectId, objectIds}` is announced when results of transforms are to go; without `objectIds`, all of the project. */
+export const TRANSFORMS_CHANNEL = 'carcosa_transforms';
+/** Contents of one file whose results are purged together; what is older is not asked for any more. */
+const MAX_PURGED = 100;
+
+/** Has every node remove the results that it keeps: of the newest contents of a file, or of the whole project. */
+export async function announcePurge(
+  tx: Queryable,
+  what: { projectId: ProjectId; fileId: FileId | null },
+): Promise<void> {
+  const { projectId, fileId } = what;
+  await tx.query(
+    fileId === null
+      ? `select pg_notify($1, json_build_object('projectId', $2::text)::text)`
+      : `select pg_notify($1, json_build_object('projectId', $2::text, 'objectIds', (
+           select coalesce(json_agg(object_id), '[]') from (
+             select object_id from file_versions where file_id = $3 order by version desc limit ${MAX_PURGED}) as newest))::text)`,
+    fileId === null ? [TRANSFORMS_CHANNEL, projectId] : [TRANSFORMS_CHANNEL, projectId, fileId],
+  );
 }

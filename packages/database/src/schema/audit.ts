@@ -2,10 +2,7 @@ import { sql } from 'drizzle-orm';
 import { bigint, bigserial, index, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import { bytea, instant } from './types.ts';
 
-/**
- * What was done, and what was refused. Append-only: a trigger refuses changes and removals but for sealing, which links each entry
- * to the one before in the chain of its organization, and for retention, which removes the oldest.
- */
+/** What was done, and what was refused. Append-only: a trigger refuses changes, and removals but for retention, which removes the oldest. */
 export const auditEntries = pgTable(
   'audit_entries',
   {
@@ -29,10 +26,6 @@ export const auditEntries = pgTable(
     after: jsonb().$type<unknown>(),
     /** `success`, or the code of the error that refused it. */
     result: text().notNull(),
-    /** Position in the chain of the organization; null until sealed. */
-    sequence: bigint({ mode: 'number' }),
-    /** SHA-256 over the hash of the entry before and this one. */
-    hash: bytea(),
   },
   (table) => [
     // Pages are in the order of time, newest first; each filter has the index that leads to it in this order.
@@ -45,10 +38,27 @@ export const auditEntries = pgTable(
     // Of keys, which see their project or tenant alone.
     index('audit_entries_project').on(table.projectId, table.at, table.id).where(sql`project_id is not null`),
     index('audit_entries_tenant').on(table.tenantId, table.at, table.id).where(sql`tenant_id is not null`),
-    index('audit_entries_unsealed').on(table.id).where(sql`sequence is null`),
-    uniqueIndex('audit_entries_chain').on(table.organizationId, table.sequence).where(sql`sequence is not null`),
   ],
 );
+
+/** Links each entry to the one before in the chain of its organization. Append-only as the entries. */
+export const auditSeals = pgTable(
+  'audit_seals',
+  {
+    entryId: bigint('entry_id', { mode: 'number' }).primaryKey(),
+    organizationId: text('organization_id').notNull(),
+    /** Position in the chain of the organization, from 1. */
+    sequence: bigint({ mode: 'number' }).notNull(),
+    /** SHA-256 over the hash of the entry before and this one. */
+    hash: bytea().notNull(),
+  },
+  (table) => [uniqueIndex('audit_seals_chain').on(table.organizationId, table.sequence)],
+);
+
+/** The entries that wait to be sealed. */
+export const auditUnsealed = pgTable('audit_unsealed', {
+  entryId: bigint('entry_id', { mode: 'number' }).primaryKey(),
+});
 
 /** The last link of each organization's chain, and where it begins since retention removed what was before. */
 export const auditChains = pgTable('audit_chains', {

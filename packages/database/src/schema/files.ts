@@ -44,10 +44,8 @@ export const files = pgTable(
   'files',
   {
     id: text().$type<FileId>().primaryKey(),
-    projectId: text('project_id')
-      .$type<ProjectId>()
-      .notNull()
-      .references(() => projects.id),
+    /** Held by the object, which is in the same project and refers to it. */
+    projectId: text('project_id').$type<ProjectId>().notNull(),
     /** Empty for files that belong to no tenant, so that one unique index covers both. */
     tenantId: text('tenant_id').$type<TenantId | ''>().notNull().default(''),
     /** The unguessable name in `/f/{key}`; never changes. */

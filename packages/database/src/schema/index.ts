@@ -8,5 +8,6 @@ export * from './media.ts';
 export * from './people.ts';
 export * from './signed-uploads.ts';
 export * from './tenancy.ts';
+export * from './transforms.ts';
 export * from './uploads.ts';
 export * from './usage.ts';

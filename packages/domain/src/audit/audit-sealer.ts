@@ -55,7 +55,7 @@ function append(chains: Map<string, AuditChain>, entry: AuditEntryRow): AuditSea
   const sequence = chain.sequence + 1;
   const hash = auditHash(chain.hash, entry, sequence);
   chains.set(organizationId, { ...chain, sequence, hash });
-  return { id: entry.id, sequence, hash };
+  return { id: entry.id, organizationId, sequence, hash };
 }
 
 function newChain(organizationId: string): AuditChain {

@@ -1,5 +1,12 @@
 import { ProjectSettings } from '@carcosa/contracts';
-import { findProject, findProjectQuotas, type ProjectQuotas, type ProjectRow, type Queryable } from '@carcosa/database';
+import {
+  findPresetSteps,
+  findProject,
+  findProjectQuotas,
+  type ProjectQuotas,
+  type ProjectRow,
+  type Queryable,
+} from '@carcosa/database';
 import { CarcosaError, type Clock, type Lookups, type ProjectId } from '@carcosa/kernel';
 import type { Place } from '../access/grant.ts';
 import { AnnouncedCache } from '../announced-cache.ts';
@@ -9,7 +16,12 @@ import type { UploadProject, UploadProjects } from '../uploads/upload-project.ts
 const LIMITS = { size: 1000, lifetimeMs: 30_000 };
 
 /** What the hot paths need to know of a project, as it stood at most 30 seconds ago. */
-export type ProjectFacts = Omit<ProjectRow, 'settings'> & { settings: ProjectSettings; quotas: ProjectQuotas };
+export type ProjectFacts = Omit<ProjectRow, 'settings'> & {
+  settings: ProjectSettings;
+  quotas: ProjectQuotas;
+  /** Steps of transforms by the name of the preset. */
+  presets: ReadonlyMap<string, string>;
+};
 
 /** Remembers projects for what asks on every request; forgets one when it is changed on any node. */
 export class ProjectFactsCache implements UploadProjects {
@@ -48,8 +60,9 @@ export class ProjectFactsCache implements UploadProjects {
 }
 
 async function read(db: Queryable, id: ProjectId): Promise<ProjectFacts | null> {
-  const [row, quotas] = await Promise.all([findProject(db, id), findProjectQuotas(db, id)]);
-  return row && quotas && { ...row, quotas, settings: ProjectSettings.parse(row.settings) };
+  const found = [findProject(db, id), findProjectQuotas(db, id), findPresetSteps(db, id)] as const;
+  const [row, quotas, presets] = await Promise.all(found);
+  return row && quotas && { ...row, quotas, presets, settings: ProjectSettings.parse(row.settings) };
 }
 
 function known(facts: ProjectFacts | null): ProjectFacts {

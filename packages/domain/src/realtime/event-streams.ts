@@ -3,7 +3,7 @@ import { findEventPosition, type Queryable, readEventsAt } from '@carcosa/databa
 import { isId } from '@carcosa/kernel';
 import { type EventFeed, eventOf } from './event-feed.ts';
 import type { View } from './live-views.ts';
-import { decodeSeen, encodeSeen, type Seen, seenSince, seenUpTo, wrongCursor } from './seen.ts';
+import { decodeSeen, encodeSeen, type Seen, seenBetween, seenSince, wrongCursor } from './seen.ts';
 
 /** Events that are read at once for somebody who catches up. */
 const PAGE = 200;
@@ -75,7 +75,7 @@ export class EventStreams {
     for (;;) {
       const rows = await readEventsAt(db, { ranges, places, limit: PAGE, publicUrl });
       for (const row of rows) {
-        if (showsAny(views, row)) reader.deliver(eventOf(row), encodeSeen(seenUpTo(target, row.position)));
+        if (showsAny(views, row)) reader.deliver(eventOf(row), encodeSeen(seenBetween(seen, target, row.position)));
       }
       const last = rows.at(-1)?.position;
       if (last === undefined || rows.length < PAGE) return;

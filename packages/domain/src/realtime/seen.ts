@@ -31,10 +31,17 @@ export function seenSince(earlier: Seen, later: Seen): PositionRange[] {
   );
 }
 
-/** What somebody has seen who was told all of `seen` up to `position`, in the order of positions. */
-export function seenUpTo({ gaps }: Seen, position: number): Seen {
-  const below = gaps.filter(({ from }) => from < position);
-  return { upTo: position, gaps: below.map(({ from, to }) => ({ from, to: Math.min(to, position - 1) })) };
+/** What somebody has seen who had seen `earlier`, and was told what `later` adds to it up to `position`, in the order of positions. */
+export function seenBetween(earlier: Seen, later: Seen, position: number): Seen {
+  const told = later.gaps.filter(({ from }) => from <= position);
+  const untold = earlier.gaps.filter(({ to }) => to > position);
+  return {
+    upTo: Math.max(earlier.upTo, position),
+    gaps: [
+      ...told.map(({ from, to }) => ({ from, to: Math.min(to, position) })),
+      ...untold.map(({ from, to }) => ({ from: Math.max(from, position + 1), to })),
+    ],
+  };
 }
 
 /** Written for clients, who hand it back: the position, and how far below it each gap begins and how long it is, in base 36. */

@@ -62,6 +62,13 @@ export class ServedFileCache {
     return this.#load(key, version);
   }
 
+  /** As it is remembered now; null where it is not. */
+  peek(key: string, version: number | null): ServedFile | null {
+    const remembered = this.#files.get(key);
+    if (!remembered || remembered.until <= this.#options.clock.now()) return null;
+    return remembered.contents.get(version) ?? null;
+  }
+
   /** Forgets these files, or all of them. */
   forget(keys?: readonly string[]): void {
     if (keys === undefined) {

@@ -53,6 +53,8 @@ export interface PathAddress {
   readonly version: number | null;
   readonly expires: string | undefined;
   readonly signature: string | undefined;
+  /** Whoever may read all of the project has signed for this path: nothing else is asked. */
+  readonly vouched?: boolean;
 }
 
 /** What a signed address is wanted for. */
@@ -127,6 +129,16 @@ export class ServingService {
     return found instanceof Promise ? found.then((file) => this.#admit(file, address)) : this.#admit(found, address);
   }
 
+  /** The present content of a file, whoever may read it; null where there is none. */
+  async current(key: string): Promise<ServedFile | null> {
+    return await this.#cache.get(key, null);
+  }
+
+  /** What is remembered of a file, for those who hold what was found before against it; null where nothing is. */
+  remembered(key: string, version: number | null): ServedFile | null {
+    return this.#cache.peek(key, version);
+  }
+
   /**
    * What an address leads to whose signature is not ours: `admits` looks at it for a private file.
    * @param admits milliseconds since the epoch when the address ends; null where it is not signed as it must be
@@ -157,14 +169,14 @@ export class ServingService {
    * @throws CarcosaError `not_found`, `forbidden`, `signature_invalid`
    */
   async openAt(actor: Actor | null, place: PathAddress): Promise<OpenedFile> {
-    const { version, expires, signature } = place;
-    const grant = await this.#readingGrant(actor, place.projectId);
+    const { version, expires, signature, vouched = false } = place;
+    const grant = await this.#readingGrant(vouched ? null : actor, place.projectId);
     const refusal = signature === undefined ? grant.refusal : new CarcosaError('signature_invalid');
     const file = await this.#at(place, place.tenantId ?? grant.grant?.tenantId ?? '');
     if (!file) throw refusal;
     if (signature !== undefined)
       return this.#admit(file, { key: file.key, version, download: null, expires, signature });
-    const mayRead = grant.grant !== null && covers(grant.grant, file);
+    const mayRead = vouched || (grant.grant !== null && covers(grant.grant, file));
     if (!mayRead && file.visibility !== 'public') throw refusal;
     return servable(file, null);
   }
@@ -214,7 +226,8 @@ export class ServingService {
     if (!actor || !isId('project', projectId)) return none;
     for (const permission of ['files:read', 'transforms:execute'] as const) {
       try {
-        return { ...none, grant: await this.#options.access.authorize(actor, permission, projectId) };
+        const grant = await this.#options.access.authorize(actor, permission, projectId);
+        return { grant, refusal: new CarcosaError('not_found') };
       } catch (error) {
         if (!isCarcosaError(error, 'forbidden')) {
           if (isCarcosaError(error, 'not_found')) return none;

@@ -8,13 +8,25 @@ const READABLE: Readonly<Record<string, ImageFormat>> = {
   'image/webp': 'webp',
   'image/avif': 'avif',
   'image/gif': 'gif',
-  // Browsers do not show it.
+  // Browsers do not show these.
   'image/tiff': 'png',
+  'image/svg+xml': 'png',
+  'image/heic': 'jpeg',
+  'image/heif': 'jpeg',
+  'image/heic-sequence': 'jpeg',
+  'image/heif-sequence': 'jpeg',
 };
 
 /** The format in which an original of this type is written; null for what is no picture that we read. */
 export function formatOf(contentType: string): ImageFormat | null {
   return Object.hasOwn(READABLE, contentType) ? (READABLE[contentType] as ImageFormat) : null;
+}
+
+/** Why a type cannot be transformed, for a person. */
+export function unreadableType(contentType: string): string {
+  const others = 'JPEG, PNG, WebP, AVIF, GIF, TIFF, HEIC and SVG can';
+  const why = contentType === 'application/pdf' ? '; this server has no library for documents' : '';
+  return `Files of the type ${contentType} cannot be transformed${why}; ${others}.`;
 }
 
 /**
@@ -32,7 +44,7 @@ export function resolveFormat(
 }
 
 /** Browsers name the formats that not all of them read; a type of which they say `q=0` they do not want. */
-function acceptedFormat(accept: string): ImageFormat | null {
+export function acceptedFormat(accept: string): ImageFormat | null {
   const wanted = accept
     .toLowerCase()
     .split(',')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@carcosa/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { VariantCache, type VariantCacheOptions } from './variant-cache.ts';
+import { VariantCache, type VariantCacheOptions, variantName } from './variant-cache.ts';
 
 const BLOCK = 4096;
 const nameOf = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -22,6 +22,7 @@ async function keep(cache: VariantCache, text: string, bytes: Uint8Array = Buffe
   const place = await cache.place();
   await writeFile(place, bytes);
   await cache.keep(place, nameOf(text));
+  await cache.settled();
 }
 
 /** The content, if it is kept. */
@@ -119,5 +120,35 @@ describe('VariantCache', () => {
     const restarted = cacheOf({ maxBytes: 0 });
     expect(await contentOf(restarted, 'a')).toBe('a');
     expect(await filesOnDisk()).toContain('notes.txt');
+  });
+
+  it('has a small result at once, before it lies on stable storage', async () => {
+    const cache = cacheOf();
+    const place = await cache.place();
+    await writeFile(place, 'a');
+    const body = await cache.keep(place, nameOf('a'));
+    expect('bytes' in body && body.bytes.toString()).toBe('a');
+    expect(await contentOf(cache, 'a')).toBe('a');
+    await cache.settled();
+    expect(await filesOnDisk()).toEqual([nameOf('a')]);
+  });
+
+  it('purges what belongs to a content or a project, and nothing else', async () => {
+    const cache = cacheOf();
+    const own = async (objectId: string, projectId: string, what: string): Promise<void> => {
+      const place = await cache.place();
+      await writeFile(place, what);
+      await cache.keep(place, variantName({ objectId, projectId }, what));
+    };
+    await own('obj_1', 'prj_1', 'w_1');
+    await own('obj_1', 'prj_1', 'w_2');
+    await own('obj_2', 'prj_1', 'w_1');
+    await own('obj_3', 'prj_2', 'w_1');
+    expect(await cache.purge({ objectId: 'obj_1' })).toBe(2);
+    expect(await filesOnDisk()).toHaveLength(2);
+    expect(await cache.purge({ projectId: 'prj_1' })).toBe(1);
+    expect(await cache.purge({ projectId: 'prj_1' })).toBe(0);
+    expect(await filesOnDisk()).toEqual([variantName({ objectId: 'obj_3', projectId: 'prj_2' }, 'w_1')]);
+    expect(cache.statistics).toMatchObject({ entries: 1, purged: 3, evicted: 0 });
   });
 });

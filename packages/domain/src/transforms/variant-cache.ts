@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CarcosaError, type Clock, type Logger } from '@carcosa/kernel';
@@ -22,7 +23,27 @@ export type VariantBody =
 export interface VariantCacheStatistics {
   readonly entries: number;
   readonly bytes: number;
+  readonly maxBytes: number;
   readonly memoryBytes: number;
+  /** Results that went because others needed their room, since the start. */
+  readonly evicted: number;
+  /** Results that were purged, since the start. */
+  readonly purged: number;
+}
+
+/** Whose results: of one content of a file, or of all of a project. */
+export type VariantOwner = { readonly objectId: string } | { readonly projectId: string };
+
+const part = (text: string, length: number): string => createHash('sha256').update(text).digest('hex').slice(0, length);
+const OBJECT_PART = 24;
+const PROJECT_PART = 8;
+
+/**
+ * The name of a result: of the bytes, which never change, of the project, and of what is done with the bytes.
+ * @param what the canonical form, and whatever else the result depends on
+ */
+export function variantName(of: { objectId: string; projectId: string }, what: string): string {
+  return `${part(of.objectId, OBJECT_PART)}${part(of.projectId, PROJECT_PART)}${part(what, 32)}`;
 }
 
 const MIB = 1024 * 1024;
@@ -50,6 +71,10 @@ export class VariantCache {
   #bytes = 0;
   #memoryBytes = 0;
   #made = 0;
+  #evicted = 0;
+  #purged = 0;
+  /** Results that are in memory, and on their way to stable storage. */
+  readonly #settling = new Map<string, Promise<void>>();
   #ready: Promise<void> | undefined;
 
   constructor(options: VariantCacheOptions) {
@@ -59,7 +84,10 @@ export class VariantCache {
   }
 
   get statistics(): VariantCacheStatistics {
-    return { entries: this.#sizes.size, bytes: this.#bytes, memoryBytes: this.#memoryBytes };
+    return {
+      ...{ entries: this.#sizes.size, bytes: this.#bytes, maxBytes: this.#options.maxBytes },
+      ...{ memoryBytes: this.#memoryBytes, evicted: this.#evicted, purged: this.#purged },
+    };
   }
 
   /** At once where it is in memory; null when it is not kept. */
@@ -84,27 +112,58 @@ export class VariantCache {
     await rm(place, { force: true });
   }
 
-  /** Takes the file at a place over as a result. @throws CarcosaError `storage_full` */
+  /** The path of a result that is kept, to be read at once; null when it is not. */
+  async locate(name: string): Promise<string | null> {
+    await this.#load();
+    if (!this.#sizes.has(name)) return null;
+    this.#touch(name);
+    return this.#file(name);
+  }
+
+  /**
+   * Takes the file at a place over as a result. A small one can be used at once, while it goes to stable storage.
+   * @throws CarcosaError `storage_full` for a large one; a small one is lost then, and made again
+   */
   async keep(place: string, name: string): Promise<VariantBody> {
     try {
-      const handle = await open(place, 'r+');
-      let size: number;
-      try {
-        await handle.datasync();
-        size = (await handle.stat()).size;
-      } finally {
-        await handle.close();
+      const { size } = await stat(place);
+      if (size > MAX_IN_MEMORY) {
+        await this.#store(place, name, size);
+        return await this.#body(name, size);
       }
-      await mkdir(this.#folder(name), { recursive: true });
-      await rename(place, this.#file(name));
-      this.#add(name, size);
-      const body = await this.#body(name, size);
-      await this.#evict();
-      return body;
+      const bytes = await readFile(place);
+      this.#remember(name, bytes);
+      const settling = this.#store(place, name, size)
+        .catch((error: unknown) => {
+          this.#options.logger.warn({ err: error }, 'could not keep the result of a transform');
+          return this.drop(place).catch(() => {});
+        })
+        .finally(() => this.#settling.delete(name));
+      this.#settling.set(name, settling);
+      return { size, bytes };
     } catch (error) {
       await this.drop(place).catch(() => {});
       throw diskError(error);
     }
+  }
+
+  /** Resolves when all that was taken over lies on stable storage. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#settling.values());
+  }
+
+  /** Removes all results of a content, or of a project. @returns how many */
+  async purge(owner: VariantOwner): Promise<number> {
+    await this.#load();
+    await this.settled();
+    const isTheirs =
+      'objectId' in owner
+        ? startsWith(part(owner.objectId, OBJECT_PART), 0)
+        : startsWith(part(owner.projectId, PROJECT_PART), OBJECT_PART);
+    const names = [...this.#sizes.keys()].filter(isTheirs);
+    for (const name of names) await this.remove(name);
+    this.#purged += names.length;
+    return names.length;
   }
 
   /** Removes results; of what is not kept nothing happens. */
@@ -135,6 +194,24 @@ export class VariantCache {
     const file = this.#file(name);
     if (size > MAX_IN_MEMORY) return { size, open: () => open(file, 'r') };
     const bytes = await readFile(file);
+    this.#remember(name, bytes);
+    return { size: bytes.length, bytes };
+  }
+
+  async #store(place: string, name: string, size: number): Promise<void> {
+    const handle = await open(place, 'r+');
+    try {
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await mkdir(this.#folder(name), { recursive: true });
+    await rename(place, this.#file(name));
+    this.#add(name, size);
+    await this.#evict();
+  }
+
+  #remember(name: string, bytes: Buffer): void {
     this.#memoryBytes += bytes.length - (this.#memory.get(name)?.length ?? 0);
     this.#memory.delete(name);
     this.#memory.set(name, bytes);
@@ -143,11 +220,12 @@ export class VariantCache {
       this.#memory.delete(oldest);
       this.#memoryBytes -= each.length;
     }
-    return { size: bytes.length, bytes };
   }
 
   #add(name: string, size: number): void {
-    this.#forget(name);
+    const known = this.#sizes.get(name);
+    if (known !== undefined) this.#bytes -= onDisk(known);
+    this.#sizes.delete(name);
     this.#sizes.set(name, size);
     this.#bytes += onDisk(size);
   }
@@ -169,7 +247,10 @@ export class VariantCache {
 
   async #evict(): Promise<void> {
     const { maxBytes } = this.#options;
-    for (const name of [...this.#oldest(maxBytes)]) await this.remove(name);
+    for (const name of [...this.#oldest(maxBytes)]) {
+      await this.remove(name);
+      this.#evicted += 1;
+    }
   }
 
   /** Those that have to go, but never the last one. */
@@ -218,6 +299,11 @@ export class VariantCache {
     logger.debug({ entries: this.#sizes.size, bytes: this.#bytes }, 'found the results of earlier transforms');
   }
 }
+
+const startsWith =
+  (wanted: string, at: number) =>
+  (name: string): boolean =>
+    name.startsWith(wanted, at);
 
 function diskError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

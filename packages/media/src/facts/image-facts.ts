@@ -55,8 +55,11 @@ async function looks({ data, info }: { data: Buffer; info: { width: number; heig
   };
 }
 
+/** Of the pixels that facts are read from. */
+const PIXEL_BYTES = 4;
+
 /** Pictures in passes are in memory as a whole while they are read. */
 function assertPixels({ width, height, isProgressive }: Metadata): void {
-  const most = isProgressive ? IMAGE_LIMITS.interlacedPixels : IMAGE_LIMITS.inputPixels;
+  const most = isProgressive ? IMAGE_LIMITS.interlacedBytes / PIXEL_BYTES : IMAGE_LIMITS.inputPixels;
   if (width * height > most) throw new Error(`it has ${width} x ${height} pixels; ${most} are allowed`);
 }

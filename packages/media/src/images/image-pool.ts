@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { CarcosaError } from '@carcosa/kernel';
 import { IMAGE_LIMITS, type ImageLimits } from './limits.ts';
-import type { ImageFault, ImageResult, ImageTask } from './protocol.ts';
+import type { AnyTask, ImageFault, ImageResult } from './protocol.ts';
 import { type Outcome, WorkerProcess } from './worker-process.ts';
 
 export interface ImagePoolOptions {
@@ -12,8 +12,16 @@ export interface ImagePoolOptions {
   readonly limits?: Partial<ImageLimits>;
 }
 
+export interface ImagePoolStatistics {
+  readonly working: number;
+  readonly waiting: number;
+  /** Since the start: pictures that could not wait, and processes that were ended, or ended by themselves, at work. */
+  readonly refused: number;
+  readonly ended: { readonly time: number; readonly memory: number; readonly crash: number };
+}
+
 interface Waiting {
-  readonly task: ImageTask;
+  readonly task: AnyTask;
   resolve(result: ImageResult): void;
   reject(error: CarcosaError): void;
 }
@@ -28,12 +36,23 @@ export class ImagePool {
   readonly #busy = new Set<WorkerProcess>();
   #idle: WorkerProcess[] = [];
   readonly #waiting: Waiting[] = [];
+  readonly #tally = { refused: 0 };
+  readonly #ended = { time: 0, memory: 0, crash: 0 };
   #lastId = 0;
   #isClosed = false;
 
   constructor(options: ImagePoolOptions) {
     this.#options = options;
     this.#limits = { ...IMAGE_LIMITS, ...options.limits };
+  }
+
+  /** Whether no picture is being made, or waits. */
+  get isIdle(): boolean {
+    return this.#busy.size === 0 && this.#waiting.length === 0;
+  }
+
+  get statistics(): ImagePoolStatistics {
+    return { ...this.#tally, ended: { ...this.#ended }, working: this.#busy.size, waiting: this.#waiting.length };
   }
 
   /** Process ids of the workers that are there. */
@@ -46,9 +65,10 @@ export class ImagePool {
    * @throws CarcosaError `image_unreadable`, `image_too_large`, `invalid_request` for a step that this picture does not allow,
    * `overloaded` when too many wait, `storage_unavailable`, `storage_full`, `shutting_down`. Nothing lies at the target then.
    */
-  run(task: ImageTask): Promise<ImageResult> {
+  run(task: AnyTask): Promise<ImageResult> {
     if (this.#isClosed) return Promise.reject(new CarcosaError('shutting_down'));
     if (this.#busy.size >= this.#options.size && this.#waiting.length >= this.#options.maxWaiting) {
+      this.#tally.refused += 1;
       return Promise.reject(new CarcosaError('overloaded', { retryAfter: RETRY_AFTER }));
     }
     return new Promise((resolve, reject) => {
@@ -82,6 +102,7 @@ export class ImagePool {
     this.#lastId += 1;
     const outcome = await worker.run(this.#lastId, task);
     this.#busy.delete(worker);
+    if ('ended' in outcome && !this.#isClosed) this.#ended[outcome.ended] += 1;
     if (worker.isAlive) this.#idle.push(worker);
     // A worker that was killed left what it had written.
     else await rm(task.target, { force: true }).catch(() => {});

@@ -1,5 +1,6 @@
 // A process of its own, started by the pool: whatever a picture does to the decoder, it does it here.
-import { ImageFailure, makeImage, prepareLibrary } from './make-image.ts';
+import { ImageFailure } from './failure.ts';
+import { makeImage, prepareLibrary } from './make-image.ts';
 import type { ImageReply, ImageRequest } from './protocol.ts';
 
 prepareLibrary();

@@ -1,22 +1,16 @@
-import { rm, stat } from 'node:fs/promises';
-import sharp, { type Metadata } from 'sharp';
+import { rm, writeFile } from 'node:fs/promises';
+import sharp, { type Sharp } from 'sharp';
+import { encode } from './encoding/encode.ts';
+import { fitQuality } from './encoding/fit-quality.ts';
+import { failureOf, ImageFailure } from './failure.ts';
 import type { ImageLimits } from './limits.ts';
-import { buildPipeline } from './pipeline.ts';
-import type { ImageFault, ImageResult, ImageTask } from './protocol.ts';
-import { ImpossibleStep } from './steps/step.ts';
+import type { AnyTask, ImageResult, ImageTask, ReduceTask } from './protocol.ts';
+import { type OpenedSource, openSource } from './source/open-source.ts';
+import { openReduced, packReduced } from './source/reduced.ts';
+import { runGroups } from './stages/run-groups.ts';
 
-/** Why a picture could not be made; the message is for the client. */
-export class ImageFailure extends Error {
-  readonly fault: ImageFault;
-
-  constructor(fault: ImageFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
-}
-
-/** What may be decoded: neither drawings and documents, which refer to other files, nor formats that only few programs write. */
-const DECODERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff'];
+/** What may be decoded: not documents, nor formats that only few programs write. Drawings come from memory, cleaned. */
+const DECODERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff', 'SvgBuffer'];
 
 /** Sets the library up for a process that makes one picture at a time. To be called once. */
 export function prepareLibrary(): void {
@@ -27,59 +21,50 @@ export function prepareLibrary(): void {
 }
 
 /** Makes the picture. @throws ImageFailure; nothing lies at the target then */
-export async function makeImage(task: ImageTask, limits: ImageLimits): Promise<ImageResult> {
+export async function makeImage(task: AnyTask, limits: ImageLimits): Promise<ImageResult> {
   try {
-    return await make(task, limits);
+    return 'reduceTo' in task ? await reduce(task, limits) : await make(task, limits);
   } catch (error) {
     await rm(task.target, { force: true });
     throw error instanceof ImageFailure ? error : failureOf(error);
   }
 }
 
-async function make({ source, target, transform }: ImageTask, limits: ImageLimits): Promise<ImageResult> {
-  await assertThere(source);
-  const image = sharp(source, { limitInputPixels: limits.inputPixels, failOn: 'error', sequentialRead: true });
-  const metadata = await image.metadata();
-  assertSize(metadata, limits);
-  const upright = metadata.autoOrient;
-  const pipeline = buildPipeline(image, transform, upright);
-  const made = await pipeline.toFile(target);
+async function make(task: ImageTask, limits: ImageLimits): Promise<ImageResult> {
+  const { source, target, transform, overlays = [], reduced } = task;
+  const { page, animated, format, quality, maxBytes, keep = [] } = transform;
+  const smaller = reduced === undefined ? null : await openReduced(reduced, transform);
+  const opened = smaller ?? (await openSource(source, { limits, page, animated, steps: transform }));
+  const image = await runGroups(opened, transform, { limits, overlays });
+  const encoding = { format, keep };
+  const made =
+    quality === 'auto' || maxBytes !== undefined
+      ? await writeFitting(await fitQuality(image, { ...encoding, quality, maxBytes }, opened), target)
+      : await encode(image, { ...encoding, quality }, opened).toFile(target);
+  const height = made.pageHeight ?? made.height;
   if (made.size > limits.outputBytes || made.width * made.height > limits.outputPixels) {
     throw new ImageFailure('too-large', 'The result is too large.');
   }
-  return { size: made.size, width: made.width, height: made.height };
+  return { size: made.size, width: made.width, height, source: sizeOf(opened) };
 }
 
-async function assertThere(source: string): Promise<void> {
-  const { size } = await stat(source).catch(() => {
-    throw new ImageFailure('source-missing', 'The original is not there.');
-  });
-  if (size === 0) throw new ImageFailure('unreadable', 'The file is empty.');
+async function writeFitting(bytes: Buffer, target: string) {
+  const { width, height, pageHeight } = await sharp(bytes, { pages: -1 }).metadata();
+  await writeFile(target, bytes, { flag: 'wx' });
+  return { size: bytes.length, width, height, pageHeight };
 }
 
-function assertSize({ width, height, isProgressive }: Metadata, limits: ImageLimits): void {
-  const pixels = width * height;
-  const most = isProgressive ? limits.interlacedPixels : limits.inputPixels;
-  if (pixels <= most) return;
-  const kind = isProgressive ? 'an interlaced or progressive picture' : 'a picture';
-  throw new ImageFailure('too-large', `It has ${width} x ${height} pixels; ${kind} may have ${most}.`);
+async function reduce({ source, target, reduceTo }: ReduceTask, limits: ImageLimits): Promise<ImageResult> {
+  const opened = await openSource(source, { limits });
+  const small: Sharp = opened.image
+    .autoOrient()
+    .resize({ width: reduceTo, height: reduceTo, fit: 'inside', withoutEnlargement: true })
+    .toColourspace('srgb');
+  const { data, info } = await small.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  const bytes = packReduced(data, { width, height, channels: channels as 1 | 2 | 3 | 4 });
+  await writeFile(target, bytes, { flag: 'wx' });
+  return { size: bytes.length, width, height, source: sizeOf(opened) };
 }
 
-/** The library tells what happened in words alone. */
-function failureOf(error: unknown): ImageFailure {
-  const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof ImpossibleStep) return new ImageFailure('impossible', text);
-  if (/exceeds pixel limit|too large for the .* format|Processed image is too large/i.test(text))
-    return new ImageFailure('too-large', 'It has more pixels than a picture may have.');
-  if (/No space left|ENOSPC|EDQUOT/i.test(text))
-    return new ImageFailure('disk-full', 'There is no room for the result.');
-  if (/bad extract area|extract_area/i.test(text))
-    return new ImageFailure('impossible', 'The area does not lie within the picture.');
-  return new ImageFailure(
-    'unreadable',
-    text
-      .split('\n')[0]
-      ?.replace(/\/[^\s:]*\//g, '')
-      .slice(0, 200) ?? '',
-  );
-}
+const sizeOf = ({ width, height }: OpenedSource) => ({ width, height });

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { ImageLimits } from './limits.ts';
-import type { ImageReply, ImageRequest, ImageTask } from './protocol.ts';
+import type { AnyTask, ImageReply, ImageRequest } from './protocol.ts';
 
 /** How a task ended: with the worker's answer, or with the worker. */
 export type Outcome = ImageReply | { readonly ended: 'time' | 'memory' | 'crash' };
@@ -54,7 +54,7 @@ export class WorkerProcess {
   }
 
   /** Never rejects. One at a time. */
-  run(id: number, task: ImageTask): Promise<Outcome> {
+  run(id: number, task: AnyTask): Promise<Outcome> {
     return new Promise((settle) => {
       this.#child.ref();
       this.#child.channel?.ref();

@@ -127,16 +127,18 @@ export async function countUpload(
 }
 
 /** Counts a picture that is asked for by its address. @throws CarcosaError (or rejects with it) `rate_limited` */
-export async function countTransform(
+export function countTransform(
   { limiter }: Pick<RateLimitParts, 'limiter'>,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<void> {
+): void | Promise<void> {
   const actor = request.actor as Actor | null;
   const found = actor ? limiter.takeActor(actor, 'transform') : limiter.takeAddress(clientOf(request.ip), 'transform');
-  const limited = await found;
-  noteLimit(request, reply, limited);
-  if (limited?.allowed === false) throw rateLimited(limited, 'transform');
+  const settle = (limited: Limited): void => {
+    noteLimit(request, reply, limited);
+    if (limited?.allowed === false) throw rateLimited(limited, 'transform');
+  };
+  return found instanceof Promise ? found.then(settle) : settle(found);
 }
 
 /** The headers as names and values in turn, for answers that are written all at once. */

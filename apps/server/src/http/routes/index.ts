@@ -30,6 +30,7 @@ import { teamRoutes } from './teams.ts';
 import { tenantRoutes } from './tenants.ts';
 import { tokenRoutes } from './tokens.ts';
 import { transformJobRoutes } from './transform-jobs.ts';
+import { transformControlRoutes, transformPresetRoutes } from './transform-settings.ts';
 import { transformRoutes } from './transforms.ts';
 import { simpleUploadRoutes } from './upload-simple.ts';
 import { uploadRoutes } from './uploads.ts';
@@ -61,6 +62,8 @@ const ROUTES: Routes[] = [
   fileRoutes,
   serveRoutes,
   transformRoutes,
+  transformPresetRoutes,
+  transformControlRoutes,
   transformJobRoutes,
   uploadRoutes,
   tusRoutes,

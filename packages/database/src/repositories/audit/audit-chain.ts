@@ -1,6 +1,6 @@
 import type { OrganizationId } from '@carcosa/kernel';
 import type { Queryable } from '../queryable.ts';
-import { AUDIT_COLUMNS, type AuditEntryRow } from './audit-columns.ts';
+import { AUDIT_COLUMNS, type AuditEntryRow, ENTRIES_AND_SEALS } from './audit-columns.ts';
 
 /** The chain of an organization, or with "" that of the server. */
 export interface AuditChain {
@@ -14,7 +14,9 @@ export interface AuditChain {
 }
 
 export interface AuditSeal {
+  /** Of the entry. */
   id: number;
+  organizationId: string;
   sequence: number;
   hash: Buffer;
 }
@@ -32,7 +34,8 @@ export async function lockSealing(tx: Queryable): Promise<boolean> {
 /** The oldest entries that are not sealed yet, of all organizations, in the order in which they were written. */
 export async function findUnsealed(db: Queryable, limit: number): Promise<AuditEntryRow[]> {
   const { rows } = await db.query<AuditEntryRow>(
-    `select ${AUDIT_COLUMNS} from audit_entries e where e.sequence is null order by e.id limit $1`,
+    `select ${AUDIT_COLUMNS} from ${ENTRIES_AND_SEALS} where e.id in (select u.entry_id from audit_unsealed u order by u.entry_id limit $1)
+     order by e.id`,
     [limit],
   );
   return rows;
@@ -54,9 +57,14 @@ export async function saveSeals(
   chains: readonly AuditChain[],
 ): Promise<void> {
   await tx.query(
-    `update audit_entries e set sequence = n.sequence, hash = n.hash
-     from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as n(id, sequence, hash) where e.id = n.id`,
-    [seals.map(({ id }) => id), seals.map(({ sequence }) => sequence), seals.map(({ hash }) => hash)],
+    `with sealed as (delete from audit_unsealed where entry_id = any($1))
+     insert into audit_seals (entry_id, organization_id, sequence, hash) select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bytea[])`,
+    [
+      seals.map(({ id }) => id),
+      seals.map(({ organizationId }) => organizationId),
+      seals.map(({ sequence }) => sequence),
+      seals.map(({ hash }) => hash),
+    ],
   );
   await tx.query(
     `insert into audit_chains as c (organization_id, sequence, hash, anchor_sequence, anchor_hash)
@@ -101,17 +109,18 @@ export async function readSealed(
   page: { after: number | null; limit: number },
 ): Promise<(AuditEntryRow & { sequence: number; hash: Buffer })[]> {
   const { rows } = await db.query<AuditEntryRow & { sequence: number; hash: Buffer }>(
-    `select ${AUDIT_COLUMNS} from audit_entries e where e.organization_id = $1 and e.sequence is not null
-       and ($2::bigint is null or e.sequence > $2) order by e.sequence limit $3`,
+    `select ${AUDIT_COLUMNS} from audit_seals s join audit_entries e on e.id = s.entry_id
+     where s.organization_id = $1 and ($2::bigint is null or s.sequence > $2) order by s.sequence limit $3`,
     [organizationId, page.after, page.limit],
   );
   return rows;
 }
 
-/** How many entries wait to be sealed. */
+/** How many entries have no seal, whether they wait for one or somebody took it away. Looks at all of the organization's. */
 export async function countUnsealed(db: Queryable, organizationId: string): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
-    'select count(*)::int as count from audit_entries where sequence is null and organization_id = $1',
+    `select count(*)::int as count from audit_entries e
+     where e.organization_id = $1 and not exists (select from audit_seals s where s.entry_id = e.id)`,
     [organizationId],
   );
   return rows[0]?.count ?? 0;
@@ -133,8 +142,8 @@ export async function findOldestSealed(
   page: { before: number; limit: number },
 ): Promise<{ sequence: number; hash: Buffer; isDue: boolean }[]> {
   const { rows } = await tx.query<{ sequence: number; hash: Buffer; isDue: boolean }>(
-    `select sequence, hash, at < to_timestamp($3::float8 / 1000) as "isDue" from audit_entries
-     where organization_id = $1 and sequence > $2 order by sequence limit $4`,
+    `select s.sequence, s.hash, e.at < to_timestamp($3::float8 / 1000) as "isDue" from audit_seals s join audit_entries e on e.id = s.entry_id
+     where s.organization_id = $1 and s.sequence > $2 order by s.sequence limit $4`,
     [chain.organizationId, chain.anchorSequence, page.before, page.limit],
   );
   return rows;
@@ -151,7 +160,8 @@ export async function removeOldest(
 ): Promise<number> {
   await tx.query(`select set_config('carcosa.audit_retention', 'on', true)`);
   const { rowCount } = await tx.query(
-    'delete from audit_entries where organization_id = $1 and sequence > $2 and sequence <= $3',
+    `with gone as (delete from audit_seals where organization_id = $1 and sequence > $2 and sequence <= $3 returning entry_id)
+     delete from audit_entries where id in (select entry_id from gone)`,
     [chain.organizationId, chain.anchorSequence, last.sequence],
   );
   await tx.query(`select set_config('carcosa.audit_retention', '', true)`);

@@ -1,5 +1,5 @@
 import type { Queryable } from '../queryable.ts';
-import { AUDIT_COLUMNS, type AuditEntryRow } from './audit-columns.ts';
+import { AUDIT_COLUMNS, type AuditEntryRow, ENTRIES_AND_SEALS } from './audit-columns.ts';
 
 /** Which entries; every condition that is given must hold. */
 export interface AuditFilter {
@@ -49,7 +49,7 @@ export function listAuditQuery(listing: AuditListing): { text: string; values: u
   if (from !== undefined) conditions.push(`e.at >= ${instant(from)}`);
   if (to !== undefined) conditions.push(`e.at < ${instant(to)}`);
   if (after) conditions.push(`(e.at, e.id) < (${instant(after.at)}, ${bind(after.id)})`);
-  const text = `select ${AUDIT_COLUMNS} from audit_entries e where ${conditions.join(' and ')}
+  const text = `select ${AUDIT_COLUMNS} from ${ENTRIES_AND_SEALS} where ${conditions.join(' and ')}
     order by e.at desc, e.id desc limit ${bind(listing.limit)}`;
   return { text, values };
 }

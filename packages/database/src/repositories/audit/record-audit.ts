@@ -58,7 +58,9 @@ with entries as (
     action, resource_type, resource_id, before, after, result)
   select to_timestamp(n.at / 1000), n.organization, n."projectId", n."tenantId", n."actorType", n."actorId", n."ipAddress", n."userAgent",
     n."requestId", n.action, n."resourceType", n."resourceId", n.before, n.after, n.result
-  from entries n
+  from entries n returning id
+), unsealed as (
+  insert into audit_unsealed (entry_id) select id from audited
 ), happened as (
   insert into events (id, type, organization_id, project_id, tenant_id, resource_id, path, data, created_at)
   select carcosa_id('evt', to_timestamp(n.at / 1000)), n.event, n.organization, n."projectId", n."tenantId", n."resourceId",

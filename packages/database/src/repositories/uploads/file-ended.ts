@@ -46,18 +46,23 @@ export function fileEnded(publicUrl: string): string {
     e.audit->>'ipAddress', e.audit->>'userAgent', e.audit->>'requestId', case f.version when 1 then 'file.create' else 'file.replace' end,
     'file', f.id, case when f.version > 1 then jsonb_build_object('version', f.version - 1) end,
     e.audit->'after' || jsonb_build_object('version', f.version, 'visibility', f.visibility), e.audit->>'result'
-  from filed f join ended e on e.object_id = f.object_id
+  from filed f join ended e on e.object_id = f.object_id returning id
+), unsealed as (
+  insert into audit_unsealed (entry_id) select id from audited
+), described as materialized (
+  select f.object_id, ${fileJson('f', publicUrl)} as file from filed f
 ), happened as (
   insert into events (id, type, organization_id, project_id, tenant_id, resource_id, path, data, created_at)
   select carcosa_id('evt', e.now), case f.version when 1 then 'file.created' else 'file.replaced' end, p.organization_id, f.project_id,
-    nullif(f.tenant_id, ''), f.id, f.path, ${fileJson('f', publicUrl)}::jsonb || ${EVENT_CONTEXT('p.organization_id', 'f.project_id', `e.audit->'actorType'`, `e.audit->'actorId'`)}
+    nullif(f.tenant_id, ''), f.id, f.path, d.file::jsonb || ${EVENT_CONTEXT('p.organization_id', 'f.project_id', `e.audit->'actorType'`, `e.audit->'actorId'`)}
       || jsonb_build_object('uploadId', e.id),
     e.now
-  from filed f join ended e on e.object_id = f.object_id join projects p on p.id = f.project_id
+  from filed f join ended e on e.object_id = f.object_id join described d on d.object_id = f.object_id
+    join projects p on p.id = f.project_id
   returning position
 ), ${queueEvents('happened')}, ${noteArrivals()}, told as (
   select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
 )
-select e.id as "uploadId", ${fileJson('f', publicUrl)} as file, ${WOKEN}
-from filed f join ended e on e.object_id = f.object_id left join told on true`;
+select e.id as "uploadId", d.file, ${WOKEN}
+from described d join ended e on e.object_id = d.object_id left join told on true`;
 }

@@ -9,8 +9,9 @@ import type { Step } from './step.ts';
 export const resize: Step = (image, transform) => {
   const { width, height, enlarge, background } = transform;
   const fit: Fit = transform.fit ?? 'cover';
+  // A focal point has been looked up by now.
   const gravity: Gravity = transform.gravity ?? 'center';
-  if (width === undefined && height === undefined) return image;
+  if ((width === undefined && height === undefined) || transform.focal !== undefined) return image;
   return image.resize({
     ...(width === undefined ? {} : { width }),
     ...(height === undefined ? {} : { height }),
@@ -23,5 +24,5 @@ export const resize: Step = (image, transform) => {
 
 /** The library's own name of each place. */
 function positionOf(gravity: Gravity): string {
-  return gravity === 'center' ? 'centre' : gravity;
+  return gravity === 'center' || gravity === 'focal' ? 'centre' : gravity;
 }

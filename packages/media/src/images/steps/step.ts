@@ -1,4 +1,4 @@
-import type { ResolvedTransform } from '@carcosa/contracts';
+import type { ImageFormat, ImageSteps } from '@carcosa/contracts';
 import type { Sharp } from 'sharp';
 
 /** What a step may want to know of the source. */
@@ -8,8 +8,11 @@ export interface Source {
   readonly height: number;
 }
 
+/** Steps of one group, and the format that the whole comes out in. */
+export type FormattedSteps = ImageSteps & { readonly format: ImageFormat };
+
 /** One step: adds to the pipeline what the transform asks of it, and gives it back as it was where it asks nothing. */
-export type Step = (image: Sharp, transform: ResolvedTransform, source: Source) => Sharp;
+export type Step = (image: Sharp, steps: FormattedSteps, source: Source) => Sharp;
 
 /** A transform that cannot be done to this picture; the message is for the client. */
 export class ImpossibleStep extends Error {}
