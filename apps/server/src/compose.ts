@@ -212,7 +212,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const refusedQuotas = new RefusedQuotas(common);
   const onRefused = refusedQuotas.note.bind(refusedQuotas);
   const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
-  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
+  const usageParts = composeUsage({
+    ...common,
+    access,
+    projects: projectFacts,
+    isCounted: input.countsUsage ?? true,
+    stripe: config.stripe,
+  });
   const tree = composeTree({
     ...common,
     access,

@@ -37,3 +37,6 @@ export const READS_ENVIRONMENT = ['src/config.ts', 'src/main.ts'];
 
 /** Where time and chance come from: the kernel, and in the SDK, which has no package below it, one file. */
 export const CLOCKS = { sdk: 'src/timing.ts' };
+
+/** Packages that one starts as a program of their own: it depends on them and imports nothing of theirs. */
+export const STARTS = { cli: ['server'] };

@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
-import { CLOCKS, COMPOSE, MAY_IMPORT, READS_ENVIRONMENT, RUNS_ANYWHERE, STORAGE_FOR_ALL } from './lanes.mjs';
+import { CLOCKS, COMPOSE, MAY_IMPORT, READS_ENVIRONMENT, RUNS_ANYWHERE, STARTS, STORAGE_FOR_ALL } from './lanes.mjs';
 
 const SCOPE = '@carcosa/';
 /** What all tests share, those beside the sources too. */
@@ -34,7 +34,7 @@ function manifestBreaches(pack) {
   if (!allowed) return [`${file} ${SCOPE}${pack.name} has no place in scripts/lib/boundaries/lanes.mjs`];
   const names = ours(pack.allDependencies).map((name) => name.slice(SCOPE.length));
   return names
-    .filter((name) => !allowed.includes(name))
+    .filter((name) => !allowed.includes(name) && !STARTS[pack.name]?.includes(name))
     .map((name) => `${file} ${pack.name} may not depend on ${name}`);
 }
 
@@ -42,7 +42,10 @@ function manifestBreaches(pack) {
 function referenceBreaches(pack, packages) {
   if (!pack.references || !pack.folder.includes('/')) return [];
   const file = `${pack.folder}/tsconfig.json`;
-  const wanted = packages.filter((each) => pack.allDependencies[SCOPE + each.name]).map((each) => each.folder);
+  const isStarted = ({ name }) => STARTS[pack.name]?.includes(name);
+  const wanted = packages
+    .filter((each) => pack.allDependencies[SCOPE + each.name] && !isStarted(each))
+    .map((each) => each.folder);
   const missing = wanted.filter((folder) => !pack.references.includes(folder));
   const foreign = pack.references.filter((folder) => !wanted.includes(folder));
   return [
