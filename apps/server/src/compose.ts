@@ -65,6 +65,7 @@ import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { HotPictures } from './http/serving/hot-pictures.ts';
 import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
@@ -313,6 +314,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
 
   const saveKeyUse = (): Promise<void> =>
     apiKeys.saveUse().catch((error: unknown) => logger.warn({ err: error }, 'could not save when keys were used'));
+  const hotPictures = new HotPictures({
+    ...{ projectFacts, serving, transforms, ...limits, usage: usageParts.usage, ids, httpMeter, config },
+    requestLog: rest.requestLog,
+  });
   const keyUse = setInterval(() => void saveKeyUse(), KEY_USE_MS).unref();
 
   return {
@@ -348,6 +353,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...usageParts,
       sealer,
       transforms,
+      hotPictures,
       ...transformParts,
       quotaSettings,
       jobs,
