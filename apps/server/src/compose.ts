@@ -65,6 +65,7 @@ import { composeUploads } from './compose-uploads.ts';
 import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
+import type { FaultReporter } from './faults/fault-reporter.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
 import { LoadGuard } from './load/load-guard.ts';
@@ -98,6 +99,8 @@ export interface ComposeInput {
   random?: Random;
   /** Absent: nobody traces. */
   tracing?: Tracing;
+  /** Told of faults by the logger; closed with the rest. */
+  reporter?: FaultReporter;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
   /** Milliseconds that an app has for a callback; absent: 60,000. */
@@ -212,7 +215,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const refusedQuotas = new RefusedQuotas(common);
   const onRefused = refusedQuotas.note.bind(refusedQuotas);
   const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
-  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
+  const usageParts = composeUsage({
+    ...common,
+    access,
+    projects: projectFacts,
+    isCounted: input.countsUsage ?? true,
+    stripe: config.stripe,
+  });
   const tree = composeTree({
     ...common,
     access,
@@ -409,6 +418,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await listener.close();
       await database.close();
       await tracing.close();
+      await input.reporter?.close();
     },
   };
 }
