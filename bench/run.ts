@@ -27,7 +27,9 @@ const ORDER = [
   'list-1m',
   'auth-overhead',
   'limiter',
+  'usage-counting',
   'webhooks',
+  'realtime',
   'memory',
   'start',
 ];

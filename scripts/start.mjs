@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { bootstrapBuilt } from './lib/bootstrap.mjs';
 import { CACHE, ROOT } from './lib/paths.mjs';
 import { KnownFailure, main } from './lib/say.mjs';
-import { serverFlags } from './lib/server-flags.mjs';
+import { serverEnvironment, serverFlags } from './lib/server-flags.mjs';
 
 await main(async () => {
   await bootstrapBuilt();
@@ -16,7 +16,7 @@ await main(async () => {
   const compiled = join(CACHE, 'compiled');
   // The server becomes this process: signals and the exit code are its own.
   if (process.execve) {
-    const env = { NODE_COMPILE_CACHE: compiled, ...process.env };
+    const env = { ...serverEnvironment(), NODE_COMPILE_CACHE: compiled, ...process.env };
     process.execve(
       process.execPath,
       [process.execPath, '--disable-warning=ExperimentalWarning', ...serverFlags(), server],

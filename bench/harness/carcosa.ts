@@ -36,12 +36,13 @@ export class Carcosa {
     const dataDirectory = join(bench.workspace.root, options.name ?? 'carcosa');
     if (!options.keepData) rmSync(dataDirectory, { recursive: true, force: true });
     const port = await freePort();
+    const { nodeFlags, environment } = startConfig();
     const server = await ServerProcess.start({
       name: 'Carcosa',
       program: process.execPath,
       // As `npm start` runs it.
-      args: [...nodeFlags(), MAIN],
-      env: { PORT: String(port), HOST: '127.0.0.1', CARCOSA_DATA_DIR: dataDirectory, ...options.env },
+      args: [...nodeFlags.split(' '), MAIN],
+      env: { ...environment, PORT: String(port), HOST: '127.0.0.1', CARCOSA_DATA_DIR: dataDirectory, ...options.env },
       port,
       logFile: bench.workspace.logFile(options.name ?? 'carcosa'),
       readyPath: '/ready',
@@ -133,8 +134,8 @@ function folders(path: string): string[] {
   return entries.filter((entry) => entry.isDirectory()).map((entry) => join(path, entry.name));
 }
 
-function nodeFlags(): string[] {
+/** How the server's package wants to be started. */
+function startConfig(): { nodeFlags: string; environment: Record<string, string> } {
   const manifest = join(import.meta.dirname, '..', '..', 'apps', 'server', 'package.json');
-  const { config } = JSON.parse(readFileSync(manifest, 'utf8')) as { config: { nodeFlags: string } };
-  return config.nodeFlags.split(' ');
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { config: ReturnType<typeof startConfig> }).config;
 }

@@ -1,6 +1,6 @@
 import type { Bench } from './bench.ts';
 
-export type Unit = 'MB/s' | 'requests/s' | 'files/s' | 'MB' | 's' | '';
+export type Unit = 'MB/s' | 'requests/s' | 'messages/s' | 'files/s' | 'MB' | 's' | '';
 
 /** What a claim promises of one line: a ratio to a peer, or a figure of our own that must not be exceeded. */
 export type Reach = { readonly atLeastRatio: number } | { readonly atMost: number };

@@ -29,16 +29,15 @@ export interface ServerProcess {
 
 /** The built program where it is asked for or no older than its source, else the source; with the flags of `npm start`. */
 export function serverCommand(): string[] {
-  const flags = ['--disable-warning=ExperimentalWarning', ...nodeFlags()];
+  const flags = ['--disable-warning=ExperimentalWarning', ...startConfig().nodeFlags.split(' ')];
   if (process.env.CARCOSA_TEST_BUILT === '1' || builtIsFresh()) return [...flags, BUILT];
   return [...flags, '--conditions=source', SOURCE];
 }
 
 /** What the server's package says that Node should be started with. */
-function nodeFlags(): string[] {
+function startConfig(): { nodeFlags: string; environment: Record<string, string> } {
   const manifest = readFileSync(path.join(ROOT, 'apps/server/package.json'), 'utf8');
-  const { config } = JSON.parse(manifest) as { config?: { nodeFlags?: string } };
-  return config?.nodeFlags?.split(' ') ?? [];
+  return (JSON.parse(manifest) as { config: ReturnType<typeof startConfig> }).config;
 }
 
 /** Starts the server with nothing of this process's environment but what every program needs. */
@@ -46,7 +45,7 @@ export function spawnServer(env: Record<string, string | undefined>): ServerProc
   const { PATH, HOME, LANG, TMPDIR } = process.env;
   const child = spawn(process.execPath, serverCommand(), {
     cwd: ROOT,
-    env: { PATH, HOME, LANG, TMPDIR, ...env },
+    env: { PATH, HOME, LANG, TMPDIR, ...startConfig().environment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   keepOutput(child, env);

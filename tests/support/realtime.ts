@@ -146,8 +146,10 @@ export async function openEventStream(address: string, headers: Record<string, s
       block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
     );
     const data = fields.get('data');
-    if (data === undefined) comments.push(block);
-    else if (fields.get('event') === 'progress') heard.progress.push(JSON.parse(data));
+    if (data === undefined) {
+      comments.push(block);
+      heard.cursor = fields.get('id') ?? heard.cursor;
+    } else if (fields.get('event') === 'progress') heard.progress.push(JSON.parse(data));
     else if (fields.get('event') === 'closing') heard.closings.push(JSON.parse(data));
     else heard.event(JSON.parse(data), fields.get('id') ?? '');
   };

@@ -1,6 +1,7 @@
 import type { Queryable } from '@carcosa/database';
 import {
   type Access,
+  BillingService,
   InvoiceService,
   PriceService,
   type ProjectFactsCache,
@@ -8,6 +9,7 @@ import {
   UsageService,
 } from '@carcosa/domain';
 import type { Clock, Logger } from '@carcosa/kernel';
+import { StripeMeteredBilling, type StripeSettings } from './billing/stripe-metered-billing.ts';
 
 export interface UsageParts {
   db: Queryable;
@@ -18,6 +20,7 @@ export interface UsageParts {
   access: Access;
   projects: ProjectFactsCache;
   isCounted: boolean;
+  stripe: StripeSettings | undefined;
 }
 
 /** What edges count with. */
@@ -26,7 +29,8 @@ export type UsageCounters = Pick<UsageMeter, 'countCall' | 'countDownload' | 'co
 const COUNTS_NOTHING: UsageCounters = { countCall: () => {}, countDownload: () => {}, countTransform: () => {} };
 
 /** The part of the composition that counts what is used, and says what it costs. */
-export function composeUsage({ isCounted, ...parts }: UsageParts) {
+export function composeUsage({ isCounted, stripe, ...parts }: UsageParts) {
+  const billing = stripe && new StripeMeteredBilling(stripe);
   const usageMeter = new UsageMeter(parts);
   const common = { ...parts, meter: usageMeter };
   return {
@@ -35,5 +39,7 @@ export function composeUsage({ isCounted, ...parts }: UsageParts) {
     usageReports: new UsageService(common),
     invoices: new InvoiceService(common),
     prices: new PriceService(common),
+    billing,
+    billingSettings: new BillingService({ ...parts, billing }),
   };
 }

@@ -10,7 +10,7 @@ import {
   WebhookService,
   WebhookWorker,
 } from '@carcosa/domain';
-import { CarcosaError, type Clock, type IdGenerator, type Logger, type Random } from '@carcosa/kernel';
+import { CarcosaError, type Clock, type IdGenerator, type Logger, type Random, type Tracing } from '@carcosa/kernel';
 import { AddressGuard } from '@carcosa/kernel/node';
 
 export interface WebhookParts {
@@ -28,6 +28,7 @@ export interface WebhookParts {
   projects: ProjectFactsCache;
   notifications: Notifications;
   version: string;
+  tracing: Tracing;
   /** Private networks that may be reached. */
   networks: readonly string[];
   /** Milliseconds that a receiver has; absent: 15,000. */

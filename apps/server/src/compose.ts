@@ -43,10 +43,12 @@ import {
   type Clock,
   IdGenerator,
   type Logger,
+  noTracing,
   type ProjectId,
   type Random,
   systemClock,
   systemRandom,
+  type Tracing,
 } from '@carcosa/kernel';
 import { JobQueue } from '@carcosa/queue';
 import type { DiskWorkers } from '@carcosa/storage/adapters/local';
@@ -63,6 +65,7 @@ import { composeUploads } from './compose-uploads.ts';
 import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
+import type { FaultReporter } from './faults/fault-reporter.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
 import { HotPictures } from './http/serving/hot-pictures.ts';
@@ -73,6 +76,7 @@ import { PostgresNotifications } from './postgres-notifications.ts';
 import { RedisNotifications } from './redis-notifications.ts';
 import { bucketGuard, environmentBucket, storedBucket } from './s3-buckets.ts';
 import { subscribeCaches } from './subscribe-caches.ts';
+import { tracedOpeners, tracedQueryable } from './tracing/traced.ts';
 
 /** Milliseconds between two notes of when keys were last used: a crash loses what came since. */
 const KEY_USE_MS = 60_000;
@@ -94,6 +98,10 @@ export interface ComposeInput {
   progress?: (step: 'database' | 'migrations') => void;
   clock?: Clock;
   random?: Random;
+  /** Absent: nobody traces. */
+  tracing?: Tracing;
+  /** Told of faults by the logger; closed with the rest. */
+  reporter?: FaultReporter;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
   /** Milliseconds that an app has for a callback; absent: 60,000. */
@@ -137,31 +145,45 @@ export async function compose(input: ComposeInput) {
 
 function composeServices(input: ComposeInput & { clock: Clock; random: Random }, ids: IdGenerator, database: Database) {
   const { config, logger, publicUrl, clock, random, secret, ...rest } = input;
-  const db: Queryable = database.pool;
+  const { tracing = noTracing } = input;
+  const seen = <Connection extends Queryable>(connection: Connection): Queryable =>
+    tracing.isOn ? tracedQueryable(connection, tracing) : connection;
+  const db = seen(database.pool);
   const { connectionString } = database;
   const inTransaction = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
-    transaction(database.pool, work);
+    transaction(database.pool, (tx) => work(seen(tx)));
   // Names this process among all that share the database.
   const instance = ids.next('process');
   const common = { db, transaction: inTransaction, clock, random, ids, logger, publicUrl, instance };
 
   const listener = new Listener({ connectionString, logger });
   const notifications = new PostgresNotifications({ db, listener });
-  const queue = new JobQueue({ connectionString, logger, subscribe: notifications.subscribe.bind(notifications) });
+  const queue = new JobQueue({
+    connectionString,
+    logger,
+    tracing,
+    subscribe: notifications.subscribe.bind(notifications),
+  });
   const sealer = new Sealer({ keyRing: new KeyRing(config.encryptionKeys, secret), random });
-  const stores = new BucketStores({ db, openers: bucketOpeners(config, sealer), logger, clock });
+  const openers = bucketOpeners(config, sealer);
+  const stores = new BucketStores({
+    db,
+    openers: tracing.isOn ? tracedOpeners(openers, tracing) : openers,
+    logger,
+    clock,
+  });
 
   const apiKeys = new ApiKeyService(common);
   const signingKeys = new SigningKeys({ ...common, sealer });
   const projectFacts = new ProjectFactsCache(common);
   const access = new Access({ projects: projectFacts });
   const snapshot = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
-    transaction(database.pool, work, { isolation: 'repeatable read' });
+    transaction(database.pool, (tx) => work(seen(tx)), { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
   const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
-    ...{ networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
+    ...{ tracing, networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
   const redis = config.redisUrl
     ? new RedisNotifications({ url: config.redisUrl, otherwise: notifications, logger })
@@ -194,7 +216,13 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
   const refusedQuotas = new RefusedQuotas(common);
   const onRefused = refusedQuotas.note.bind(refusedQuotas);
   const quotas = new Quotas({ ...common, projects: projectFacts, tenants: tenantFacts, onRefused });
-  const usageParts = composeUsage({ ...common, access, projects: projectFacts, isCounted: input.countsUsage ?? true });
+  const usageParts = composeUsage({
+    ...common,
+    access,
+    projects: projectFacts,
+    isCounted: input.countsUsage ?? true,
+    stripe: config.stripe,
+  });
   const tree = composeTree({
     ...common,
     access,
@@ -322,7 +350,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
 
   return {
     ...{ ...rest, config, logger, publicUrl, clock, random, ids, instance },
-    ...{ database, inTransaction, notifications, queue, stores, health },
+    ...{ tracing, database, inTransaction, notifications, queue, stores, health },
     ...{
       access,
       audit,
@@ -395,6 +423,8 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       closeLimits();
       await listener.close();
       await database.close();
+      await tracing.close();
+      await input.reporter?.close();
     },
   };
 }

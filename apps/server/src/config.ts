@@ -6,8 +6,12 @@ import { type EncryptionKey, KEY_BYTES, KEY_ID_FORM, ROOT_KEY_ID } from '@carcos
 import { booleanVariable, CarcosaError, type Environment, integerVariable, readConfig } from '@carcosa/kernel';
 import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
+import { readStripe } from './billing/billing-config.ts';
+import type { StripeSettings } from './billing/stripe-metered-billing.ts';
+import { type FaultSettings, readFaultSettings } from './faults/fault-config.ts';
 import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
+import { readTracingSettings, type TracingSettings } from './tracing/tracing-config.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 const ROLES = ['http', 'worker'] as const;
@@ -211,7 +215,13 @@ export interface ServerConfig {
   /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
   programPath: string;
   people: PeopleSettings;
+  /** Absent: nothing is reported. The key stays in this object. */
+  stripe: StripeSettings | undefined;
   load: LoadLimits;
+  /** Undefined: nobody traces. */
+  tracing: TracingSettings | undefined;
+  /** Undefined: faults stand in the log alone. */
+  faults: FaultSettings | undefined;
 }
 
 /**
@@ -248,7 +258,10 @@ export function readServerConfig(environment: Environment = process.env): Server
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
     programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
+    stripe: readStripe(environment),
     load: readLoadLimits(environment),
+    tracing: readTracingSettings(environment),
+    faults: readFaultSettings(environment),
   };
 }
 

@@ -8,6 +8,7 @@ import { buildApp } from './http/app.ts';
 import { type CONNECTION_LIMITS, Listener } from './http/listener.ts';
 import type { Routes } from './http/types.ts';
 
+export { StripeMeteredBilling } from './billing/stripe-metered-billing.ts';
 export { RedisLimitStore } from './redis-limit-store.ts';
 export { jobHandlers } from './workers/job-handlers.ts';
 

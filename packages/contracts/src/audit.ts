@@ -35,6 +35,7 @@ export const AUDIT_ACTIONS = {
     'organization.set-plan',
     'organization.set-quotas',
     'organization.set-prices',
+    'organization.set-billing',
   ],
   team: ['team.create', 'team.update', 'team.delete'],
   member: ['member.add', 'member.update', 'member.remove', 'member.leave'],

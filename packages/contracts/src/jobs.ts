@@ -32,8 +32,12 @@ export const JOBS = {
   'deliver-callback': z.object({ callbackId: z.string() }),
   /** Ends uploads by signed addresses that nobody has settled, and sends callbacks that a crash left. */
   'settle-signed-uploads': z.object({}),
+  /** Removes events that are older than the plan of their organization keeps them. */
+  'retain-events': z.object({}),
   /** Removes usage that is older than it is kept. */
   'retain-usage': z.object({}),
+  /** Reports what was used to the provider of payments. */
+  'report-usage': z.object({}),
   /** Brings the usage of each day up to what files added and took away. */
   'fold-usage': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */

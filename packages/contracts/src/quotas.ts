@@ -49,12 +49,15 @@ export const Plan = z.object({
   name: PlanName,
   quotas: Quotas,
   auditRetentionDays: z.number().int().nullable().describe('null: for ever'),
+  eventRetentionDays: z.number().int().nullable().describe('null: for ever'),
 });
 export type Plan = z.infer<typeof Plan>;
 
 export const PutPlanBody = z.strictObject({
   quotas: Quotas.default({}),
   auditRetentionDays: z.number().int().min(1).max(36_500).nullable().default(null),
+  // Longer than a delivery is tried.
+  eventRetentionDays: z.number().int().min(7).max(36_500).nullable().default(null),
 });
 export type PutPlanBody = z.infer<typeof PutPlanBody>;
 

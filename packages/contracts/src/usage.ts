@@ -216,3 +216,23 @@ export const Invoice = InvoiceSummary.extend({
   ),
 });
 export type Invoice = z.infer<typeof Invoice>;
+
+/** How an organization is billed by the provider of payments. */
+export const Billing = z.object({
+  customerId: z.string().nullable().describe('null: it is not billed'),
+  since: z.string().nullable().describe('the first day that is reported'),
+  isConnected: z.boolean().describe('this server has a key of the provider'),
+  reportedTo: z.string().nullable().describe('the last day of which the provider has something'),
+  pending: z.number().int().describe('reports that the provider has not taken yet'),
+  error: z.string().nullable().describe('what the provider said to the last one that it refused'),
+});
+export type Billing = z.infer<typeof Billing>;
+
+export const PutBillingBody = z.strictObject({
+  customerId: z
+    .string()
+    .regex(/^[A-Za-z0-9_]{1,255}$/, { message: 'the id of a customer, such as cus_NciAYcXfLnqBoz' })
+    .nullable()
+    .describe('null: it is not billed any more'),
+});
+export type PutBillingBody = z.infer<typeof PutBillingBody>;

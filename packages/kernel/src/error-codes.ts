@@ -88,6 +88,7 @@ export const ERROR_CODES = {
   unsupported_protocol_version: entry('This server speaks tus 1.0.0; send "Tus-Resumable: 1.0.0".'),
   request_timeout: entry('The request came in too slowly and was cut off; what arrived of an upload is saved.', true),
   storage_full: entry('The storage has no room for these bytes; free some or add a bucket.', true),
+  billing_unavailable: entry('The provider of payments does not answer at present; it is tried again.', true),
   storage_unavailable: entry('The bucket does not answer at present; retry later.', true),
   storage_misconfigured: entry('The bucket refuses our credentials or does not exist; check its settings.'),
   database_unavailable: entry('The database does not answer at present; retry later.', true),

@@ -6,3 +6,4 @@ export * from './ids.ts';
 export * from './logger.ts';
 export * from './random.ts';
 export * from './tally.ts';
+export * from './tracing.ts';

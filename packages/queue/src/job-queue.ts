@@ -1,6 +1,6 @@
 import type { JobData, JobName } from '@carcosa/contracts';
 import { JOBS } from '@carcosa/contracts';
-import { CarcosaError, type Logger } from '@carcosa/kernel';
+import { CarcosaError, type Logger, noTracing, type Tracing } from '@carcosa/kernel';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 import { connectionOf, type QueueConnection } from './connection.ts';
@@ -26,6 +26,8 @@ const SUPERVISE_SECONDS = 60;
 export interface JobQueueOptions {
   connectionString: string;
   logger: Logger;
+  /** Absent: nobody traces. */
+  tracing?: Tracing;
   /**
    * Hears what other processes announce; `missed` is called when announcements may have been lost, and once listening has begun.
    */
@@ -130,7 +132,11 @@ export class JobQueue {
     options: EnqueueOptions = {},
   ): Promise<void> {
     await this.#waitUntilStarted();
-    const id = await this.#boss.send(name, data, { ...options, db: connectionOf(db) });
+    const { tracing = noTracing } = this.#options;
+    // The job is part of the trace that caused it, also on another node. Its own schema knows nothing of this.
+    const traceparent = tracing.traceparent();
+    const carried = traceparent === undefined ? data : { ...data, traceparent };
+    const id = await this.#boss.send(name, carried, { ...options, db: connectionOf(db) });
     if (id !== null) await announce(db, name);
   }
 
@@ -201,10 +207,10 @@ export class JobQueue {
   }
 
   #work(handlers: ReturnType<JobHandlers['all']>): void {
-    const { logger, subscribe } = this.#options;
+    const { logger, subscribe, tracing = noTracing } = this.#options;
     for (const [name, handle] of handlers) {
       const { concurrency, every } = JOB_SETTINGS[name];
-      this.#workers.set(name, new JobWorker({ boss: this.#boss, name, concurrency, handle, logger }));
+      this.#workers.set(name, new JobWorker({ boss: this.#boss, name, concurrency, handle, logger, tracing }));
       if (every !== undefined) this.#schedule(name, every);
     }
     this.#unsubscribe = subscribe(

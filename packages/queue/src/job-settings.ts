@@ -19,7 +19,9 @@ export const JOB_SETTINGS: Record<JobName, JobSettings> = {
   'retain-audit': { every: 3600, concurrency: 1 },
   // Until it is sealed, an entry could be changed without a trace by whoever owns the database.
   'seal-audit': { every: 10, concurrency: 1 },
+  'retain-events': { every: 3600, concurrency: 1 },
   'retain-usage': { every: 3600, concurrency: 1 },
+  'report-usage': { every: 600, concurrency: 1 },
   'fold-usage': { every: 60, concurrency: 1 },
   'hash-object': { concurrency: 2 },
   'read-facts': { concurrency: 2 },

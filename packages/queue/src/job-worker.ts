@@ -1,5 +1,5 @@
 import type { JobName } from '@carcosa/contracts';
-import type { Logger } from '@carcosa/kernel';
+import type { Logger, Tracing } from '@carcosa/kernel';
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import type { JobContext } from './job-handlers.ts';
 import { HEARTBEAT_SECONDS } from './job-settings.ts';
@@ -14,9 +14,10 @@ export interface JobWorkerParts {
   concurrency: number;
   handle: (data: unknown, context: JobContext) => Promise<void>;
   logger: Logger;
+  tracing: Tracing;
 }
 
-type FetchedJob = Pick<JobWithMetadata<unknown>, 'id' | 'data' | 'retryCount'>;
+type FetchedJob = Pick<JobWithMetadata<unknown>, 'id' | 'data' | 'retryCount' | 'retryLimit'>;
 
 /** Fetches the jobs of one queue in batches, as soon as it is woken and while there are any. */
 export class JobWorker {
@@ -82,16 +83,20 @@ export class JobWorker {
   }
 
   async #do(job: FetchedJob): Promise<boolean> {
-    const { boss, name, handle, logger } = this.#parts;
+    const { boss, name, handle, logger, tracing } = this.#parts;
     this.#running.set(job.id, job);
     const begun = performance.now();
     try {
-      await handle(job.data, { signal: this.#stop.signal });
+      const parent = (job.data as { traceparent?: string } | null)?.traceparent;
+      const options = { kind: 'consumer', parent, attributes: { 'carcosa.job': name } } as const;
+      await tracing.span(`job ${name}`, options, () => handle(job.data, { signal: this.#stop.signal }));
       this.tally.done += 1;
       return true;
     } catch (error) {
       this.tally.failed += 1;
-      logger.warn({ err: error, job: name, id: job.id, attempt: job.retryCount + 1 }, 'a job failed');
+      const fields = { err: error, job: name, id: job.id, attempt: job.retryCount + 1 };
+      if (job.retryCount < job.retryLimit) logger.warn(fields, 'a job failed');
+      else logger.error(fields, 'a job failed for the last time');
       await boss.fail(name, attemptOf(job), { message: error instanceof Error ? error.message : String(error) });
       return false;
     } finally {

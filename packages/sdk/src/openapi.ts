@@ -114,6 +114,21 @@ export interface AuditVerification {
   problem: { sequence: number; entryId: number | null; reason: string; } | null;
 }
 
+export interface Billing {
+  /** null: it is not billed */
+  customerId: string | null;
+  /** the first day that is reported */
+  since: string | null;
+  /** this server has a key of the provider */
+  isConnected: boolean;
+  /** the last day of which the provider has something */
+  reportedTo: string | null;
+  /** reports that the provider has not taken yet */
+  pending: number;
+  /** what the provider said to the last one that it refused */
+  error: string | null;
+}
+
 export interface Bucket {
   id: string;
   organizationId: string;
@@ -945,6 +960,8 @@ export interface Plan {
   quotas: Quotas;
   /** null: for ever */
   auditRetentionDays: number | null;
+  /** null: for ever */
+  eventRetentionDays: number | null;
 }
 
 export interface Price {
@@ -1022,6 +1039,11 @@ export interface ProjectSettings {
   rateLimits: { read?: number | null; standard?: number | null; write?: number | null; expensive?: number | null; delete?: number | null; admin?: number | null; login?: number | null; registration?: number | null; transform?: number | null; download?: number | null; "public-download"?: number | null; "key-creation"?: number | null; unauthenticated?: number | null; };
 }
 
+export interface PutBillingBody {
+  /** null: it is not billed any more */
+  customerId: string | null;
+}
+
 export interface PutOrganizationPricesBody {
   prices: Prices;
 }
@@ -1035,6 +1057,7 @@ export interface PutOrganizationQuotasBody {
 export interface PutPlanBody {
   quotas?: { bytes?: number | null; files?: number | null; uploadBytes?: number | null; egressBytes?: number | null; transforms?: number | null; };
   auditRetentionDays?: number | null;
+  eventRetentionDays?: number | null;
 }
 
 export interface PutPricesBody {
@@ -1660,6 +1683,7 @@ export interface Webhook {
 }
 
 export type ErrorCode =
+  | 'billing_unavailable'
   | 'bucket_in_use'
   | 'callback_failed'
   | 'checksum_mismatch'
@@ -1789,6 +1813,9 @@ export type EventType =
   | 'transform.failed'
   | 'transform.started'
   | 'upload.aborted'
+  | 'upload.completed'
+  | 'upload.created'
+  | 'upload.expired'
   | 'webhook.created'
   | 'webhook.deleted'
   | 'webhook.disabled'
@@ -1850,11 +1877,12 @@ export interface Operations {
   "GET /files/{id}/facts": { path: { id: string }; query?: { projectId?: string }; data: FileFactsDetail };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
-  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-events' | 'retain-usage' | 'report-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
   "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /organizations/{id}": { path: { id: string }; data: Organization };
+  "GET /organizations/{id}/billing": { path: { id: string }; data: Billing };
   "GET /organizations/{id}/invitations": { path: { id: string }; query?: { limit?: number; cursor?: string }; data: { items: Invitation[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /organizations/{id}/members": { path: { id: string }; query?: { limit?: number; cursor?: string }; data: { items: Member[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /organizations/{id}/prices": { path: { id: string }; data: PriceTable };
@@ -1958,7 +1986,7 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
-  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; } | null; data: { retried: number; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-events' | 'retain-usage' | 'report-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; } | null; data: { retried: number; } };
   "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
   "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };
@@ -1986,6 +2014,7 @@ export interface Operations {
   "POST /webhooks/{id}/replay": { path: { id: string }; body: ReplayWebhookBody; data: ReplayResult };
   "POST /webhooks/{id}/rotate-secret": { path: { id: string }; body?: RotateWebhookSecretBody | null; data: NewWebhook };
   "POST /webhooks/{id}/test": { path: { id: string }; data: DeliveryDetail };
+  "PUT /organizations/{id}/billing": { path: { id: string }; body: PutBillingBody; data: Billing };
   "PUT /organizations/{id}/prices": { path: { id: string }; body: PutOrganizationPricesBody; data: PriceTable };
   "PUT /organizations/{id}/quotas": { path: { id: string }; body: PutOrganizationQuotasBody; data: QuotaReport };
   "PUT /plans/{name}": { path: { name: string }; body: PutPlanBody; data: Plan };

@@ -108,6 +108,7 @@ it('is recorded, whichever route makes it', async () => {
   await change('DELETE /organizations/{id}', heir.accessToken, [organization.id]);
   await change('PUT /organizations/{id}/quotas', boss, [ids.organization], json({ quotas: { files: 1000 } }));
   await change('PUT /organizations/{id}/prices', boss, [ids.organization], json({ prices: {} }));
+  await change('PUT /organizations/{id}/billing', boss, [ids.organization], json({ customerId: 'cus_1' }));
   await change('PUT /prices', boss, [], json({ prices: {} }));
   await change('PUT /plans/{name}', boss, ['trial'], json({ quotas: { files: 5 } }));
   await change('DELETE /plans/{name}', boss, ['trial']);

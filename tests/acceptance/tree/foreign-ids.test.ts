@@ -59,6 +59,7 @@ const BODIES: Record<string, (ids: Ids) => CallOptions> = {
   'PATCH /teams/{id}': () => ({ json: { name: 'Mine' } }),
   'PUT /teams/{id}/members/{userId}': () => ({ json: { role: 'owner' } }),
   'PUT /organizations/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
+  'PUT /organizations/{id}/billing': () => ({ json: { customerId: null } }),
   'PUT /organizations/{id}/prices': () => ({ json: { prices: {} } }),
   'PUT /projects/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
   'PUT /tenants/{id}/quotas': () => ({ json: { quotas: { bytes: 1 } } }),
@@ -280,7 +281,8 @@ describe('every route, with the ids of another organization', () => {
         // One's own log and usage are one's own, grow with each attempt, and say what one tried.
         if (/^\/(audit-logs|usage)\b/.test(route.path) && named.projectId !== victim.ids.project) continue;
         // They set what organizations may use, and so see which there are.
-        if (key === admin.accessToken && /^\/organizations\/\{id\}\/(quotas|prices)$/.test(route.path)) continue;
+        if (key === admin.accessToken && /^\/organizations\/\{id\}\/(quotas|prices|billing)$/.test(route.path))
+          continue;
         const real = requestOf(route, victim.ids, named);
         const fake = requestOf(route, MISSING, named === undefined ? {} : replaceVictim(named));
         const [seen, unseen] = [await ask(route, real, key), await ask(route, fake, key)];

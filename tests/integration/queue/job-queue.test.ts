@@ -131,12 +131,11 @@ describe.each(databaseKinds())('jobs on %s', (kind) => {
     await database.pool.query(`delete from ${JOBS_SCHEMA}.job where name <> 'hash-object'`);
     await Promise.all([node(async () => {}, counts), node(async () => {}, counts), node(async () => {}, counts)]);
     await expect.poll(() => counts).toMatchObject({ 'collect-garbage': 1, 'purge-trash': 1, 'retain-audit': 1 });
-    // Its time slots are so short that the next one may have begun.
+    // Of those whose time slots are long: of others the next one may have begun.
     const { rows } = await database.pool.query(
-      `select name, count(*)::int as n from ${JOBS_SCHEMA}.job where name not in ('hash-object', 'seal-audit') group by name order by name`,
+      `select name, count(*)::int as n from ${JOBS_SCHEMA}.job where name in ('purge-trash', 'retain-audit') group by name order by name`,
     );
     expect(rows).toEqual([
-      { name: 'collect-garbage', n: 1 },
       { name: 'purge-trash', n: 1 },
       { name: 'retain-audit', n: 1 },
     ]);

@@ -1,4 +1,4 @@
-import type { Logger } from '@carcosa/kernel';
+import { type Logger, noTracing, type Tracing } from '@carcosa/kernel';
 import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino';
 import type { LogLevel } from '../config.ts';
 
@@ -25,15 +25,18 @@ const MAX_CAUSES = 4;
  * The program's log: JSON lines on standard error, so that standard output stays for people. No secret is ever logged on
  * purpose; what slips in under a telling name is masked.
  * @param to default: standard error, in order and at once, also when the process is about to end
+ * @param tracing whose trace each line belongs to
  */
 export function createLogger(
   level: LogLevel,
   to: DestinationStream = destination({ fd: 2, sync: true }),
+  tracing: Tracing = noTracing,
 ): Logger & { isLevelEnabled(level: string): boolean } {
   return pino(
     {
       level,
       base: null,
+      ...(tracing.isOn && { mixin: () => tracing.ids() ?? {} }),
       redact: { paths: REDACTED, censor: '[secret]' },
       serializers: { err: (error) => describeError(error), error: (error) => describeError(error) },
       formatters: { level: (label) => ({ level: label }) },

@@ -17,6 +17,7 @@ import { addMeter } from './plugins/meter.ts';
 import { addRateLimits, countStranger } from './plugins/rate-limit.ts';
 import { addRequestContext, requestIdOf, setCommonHeaders } from './plugins/request-context.ts';
 import { addRequestLog } from './plugins/request-log.ts';
+import { addTracing } from './plugins/tracing.ts';
 import { refusalOf } from './refusals.ts';
 import { registerRoutes } from './routes/index.ts';
 import type { App, Routes } from './types.ts';
@@ -32,7 +33,7 @@ export type EdgeParts = Pick<
     Authenticators,
     'sessions' | 'tenantTokens' | 'projectFacts'
   > &
-  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'loadGuard' | 'usage'>>;
+  Partial<Pick<Carcosa, 'limiter' | 'blocks' | 'refusals' | 'httpMeter' | 'loadGuard' | 'tracing' | 'usage'>>;
 
 /** Builds the web server with all of its routes, and those of `more`; it does not listen (see `Listener`). */
 export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<Site> {
@@ -82,6 +83,7 @@ export function createApp(parts: EdgeParts): App {
   acceptJson(app);
   addNotFound(app);
   addRequestContext(app);
+  if (parts.tracing?.isOn) addTracing(app, parts.tracing);
   addRequestLog(app, parts.requestLog);
   // Before authentication, whose hook thereby runs before these. Absent in tests of single routes.
   if (limits) addRateLimits(app, limits);

@@ -61,6 +61,7 @@ export const ERROR_STATUS = {
   unsupported_protocol_version: 412,
   request_timeout: 408,
   storage_full: 507,
+  billing_unavailable: 503,
   storage_unavailable: 503,
   storage_misconfigured: 502,
   database_unavailable: 503,

@@ -77,6 +77,8 @@ export class EventSources implements LiveOutlet {
       drained: () => untilDrained(begun()),
       join: ({ key }: View) => void this.#byView.set(key, (this.#byView.get(key) ?? new Set()).add(begun())),
       leave: ({ key }: View) => this.#leave(key, begun()),
+      // A message without data is none, but its id counts: also who is cut off before the first event knows where it was.
+      caughtUp: (cursor) => write(begun(), `id: ${cursor}\n\n`),
       expelled: (_room, error) => end(begun(), error),
       end: (error) => end(begun(), error),
     });

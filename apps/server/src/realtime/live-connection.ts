@@ -8,6 +8,8 @@ export interface Channel extends Omit<Reader, 'join'> {
   /** From now on the client gets what the view shows, until {@link leave}. */
   join(view: View): void;
   leave(view: View): void;
+  /** All that happened before `cursor` has been told. */
+  caughtUp?(cursor: string): void;
   /** The client may no longer be in the room. */
   expelled(room: string, error: CarcosaError): void;
   /** The client may not be here any more. */
@@ -61,8 +63,9 @@ export class LiveConnection {
       if (this.#isClosed) throw new CarcosaError('shutting_down');
       this.#unwant ??= this.#parts.feed.want();
       const { deliver, drained } = this.#channel;
-      const join = (): void => {
+      const join = (cursor: string): void => {
         for (const [at, room] of fresh.entries()) this.#put(room, views[at]);
+        this.#channel.caughtUp?.(cursor);
       };
       return await this.#parts.streams.open(views, since, {
         deliver: deliver.bind(this.#channel),

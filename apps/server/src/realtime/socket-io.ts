@@ -17,7 +17,7 @@ import type { CredentialRequest } from '../http/credentials.ts';
 import { errorBody, toCarcosaError } from '../http/error-handler.ts';
 import { type Channel, LiveConnection, type LiveConnectionParts } from './live-connection.ts';
 import type { LiveConnections } from './live-connections.ts';
-import { isSlow, terminate, untilDrained } from './slow-sockets.ts';
+import { isSlow, terminate, untilDrained, writeTogether } from './slow-sockets.ts';
 import type { Upgrade } from './upgrades.ts';
 
 /** Largest message that a client may send, in bytes: more than the names of a hundred rooms and a cursor need. */
@@ -157,6 +157,7 @@ export class SocketIoEdge implements LiveOutlet {
       );
     });
     io.on('connection', (socket) => this.#serve(socket));
+    writeTogether(io.engine);
     io.engine.on('connection', (conn: IoSocket['conn']) => {
       const release = this.#takeRelease(conn.request);
       if (release) conn.once('close', release);

@@ -1,4 +1,13 @@
-import { foldUsageNow, hashStoredObject, purgeTrash, retainAudit, retainUsage, sealAudit } from '@carcosa/domain';
+import {
+  foldUsageNow,
+  hashStoredObject,
+  purgeTrash,
+  reportUsage,
+  retainAudit,
+  retainEvents,
+  retainUsage,
+  sealAudit,
+} from '@carcosa/domain';
 import { isId } from '@carcosa/kernel';
 import { JobHandlers } from '@carcosa/queue';
 import type { Carcosa } from '../compose.ts';
@@ -14,6 +23,7 @@ export function jobHandlers({
   clock,
   inTransaction,
   config,
+  billing,
   facts,
   transformRunner,
   callbacks,
@@ -42,8 +52,14 @@ export function jobHandlers({
       await settlement.settleLeftovers();
       await callbacks.deliverOverdue();
     })
+    .on('report-usage', async (_data, context) => {
+      await reportUsage({ db: database.pool, transaction: inTransaction, clock, billing }, context);
+    })
     .on('fold-usage', async () => {
       await foldUsageNow({ db: database.pool, transaction: inTransaction, clock });
+    })
+    .on('retain-events', async (_data, context) => {
+      await retainEvents({ db: database.pool, clock }, context);
     })
     .on('retain-usage', async (_data, context) => {
       const parts = { db: database.pool, transaction: inTransaction, clock, days: config.usageRetentionDays };

@@ -38,6 +38,7 @@ export const events = pgTable(
     index('events_project').on(table.projectId, table.position).where(sql`project_id is not null`),
     index('events_tenant').on(table.tenantId, table.position).where(sql`tenant_id is not null`),
     index('events_resource').on(table.resourceId, table.position),
+    index('events_created').using('brin', table.createdAt).with({ pages_per_range: 32, autosummarize: true }),
   ],
 );
 

@@ -1,5 +1,6 @@
 export * from './alarms.ts';
 export * from './audit.ts';
+export * from './billing.ts';
 export * from './control.ts';
 export * from './events.ts';
 export * from './files.ts';

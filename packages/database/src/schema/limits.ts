@@ -8,6 +8,8 @@ export const plans = pgTable('plans', {
   quotas: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   /** Days that audit entries are kept; null: for ever. */
   auditRetentionDays: integer('audit_retention_days'),
+  /** Days that events are kept; null: for ever. */
+  eventRetentionDays: integer('event_retention_days'),
   createdAt: instant('created_at').notNull(),
   updatedAt: instant('updated_at').notNull(),
 });

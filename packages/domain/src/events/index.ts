@@ -1,1 +1,2 @@
+export * from './event-retention.ts';
 export * from './event-service.ts';

@@ -19,8 +19,8 @@ export interface Reader {
   deliver(event: Event, cursor: string): void;
   /** Resolves when there is room for more, and rejects when nobody reads any more. */
   drained(): Promise<void>;
-  /** From here on all events of the feed must reach the reader: called once, between two events. */
-  join(): void;
+  /** From here on all events of the feed must reach the reader, who stands at `cursor`: called once, between two events. */
+  join(cursor: string): void;
 }
 
 /** Hands over from what has happened to what happens: nothing is missed between them, and nothing told twice. */
@@ -46,9 +46,10 @@ export class EventStreams {
       if (seen) await this.#deliver(views, seen, target, reader);
       const rest = feed.since(mark);
       if (rest) {
-        for (const { row, event, cursor } of rest) if (showsAny(views, row)) reader.deliver(event, cursor);
-        reader.join();
-        return encodeSeen(feed.seen);
+        for (const each of rest) if (showsAny(views, each.row)) reader.deliver(each.event, each.cursor);
+        const cursor = encodeSeen(feed.seen);
+        reader.join(cursor);
+        return cursor;
       }
       seen = target;
     }

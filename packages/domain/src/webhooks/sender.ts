@@ -1,4 +1,4 @@
-import { CarcosaError, type Clock } from '@carcosa/kernel';
+import { CarcosaError, type Clock, noTracing, type Tracing } from '@carcosa/kernel';
 import type { AddressGuard } from '@carcosa/kernel/node';
 import type { Agent, Dispatcher } from 'undici';
 import { signatureHeaders } from './signature.ts';
@@ -44,6 +44,8 @@ export interface WebhookSenderOptions {
   guard: AddressGuard;
   clock: Clock;
   version: string;
+  /** Absent: nobody traces. */
+  tracing?: Tracing;
   timeoutMs?: number;
 }
 
@@ -78,10 +80,28 @@ export class WebhookSender {
   }
 
   /** As {@link send}, for a body that the caller has signed. */
-  async post({ url, headers, body, signal }: PostRequest): Promise<WebhookAnswer> {
+  async post(request: PostRequest): Promise<WebhookAnswer> {
+    const { tracing = noTracing } = this.#options;
+    const attributes = { 'http.request.method': 'POST', 'server.address': new URL(request.url).hostname };
+    const span = tracing.open('webhook POST', { kind: 'client', attributes });
+    try {
+      const answer = await span.run(() => this.#post(request, tracing.traceparent()));
+      span.set({ 'http.response.status_code': answer.status ?? undefined });
+      if (answer.error !== null) span.fail();
+      return answer;
+    } finally {
+      span.end();
+    }
+  }
+
+  async #post({ url, headers, body, signal }: PostRequest, traceparent: string | undefined): Promise<WebhookAnswer> {
     const at = this.#options.clock.now();
     const began = performance.now();
-    const requestHeaders = { 'user-agent': `Carcosa/${this.#options.version}`, ...headers };
+    const requestHeaders = {
+      'user-agent': `Carcosa/${this.#options.version}`,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...headers,
+    };
     const answer = await this.#request(url, requestHeaders, body, signal);
     signal?.throwIfAborted();
     return { at, durationMs: Math.round(performance.now() - began), requestHeaders, ...answer };

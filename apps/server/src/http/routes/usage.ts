@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream';
 import {
+  Billing,
   ExportUsageQuery,
   Invoice,
   InvoiceFormatQuery,
   InvoiceQuery,
   InvoiceSummary,
   PriceTable,
+  PutBillingBody,
   PutOrganizationPricesBody,
   PutPricesBody,
   success,
@@ -37,6 +39,7 @@ export const usageRoutes: Routes = (app, carcosa) => {
   exportRoutes(app, carcosa);
   invoiceRoutes(app, carcosa);
   priceRoutes(app, carcosa);
+  billingRoutes(app, carcosa);
 };
 
 const reportRoutes: Routes = (app, { usageReports, clock }) => {
@@ -174,6 +177,36 @@ const priceRoutes: Routes = (app, { prices, clock }) => {
       },
     },
     async (request) => answer(clock, await prices.setOrganization(request.actor, request.params.id, request.body)),
+  );
+};
+
+const billingRoutes: Routes = (app, { billingSettings, clock }) => {
+  const response = { 200: success(Billing) };
+  app.get(
+    '/api/v1/organizations/:id/billing',
+    {
+      config: { permission: 'admin', limit: 'read' },
+      schema: {
+        ...{ tags, params, response },
+        summary: 'Read how an organization is billed, and how far its usage was reported',
+        description: 'For owners and admins of the organization, and administrators of the server.',
+      },
+    },
+    async (request) => answer(clock, await billingSettings.get(request.actor, request.params.id)),
+  );
+
+  app.put(
+    '/api/v1/organizations/:id/billing',
+    {
+      config: { permission: 'admin', limit: 'standard' },
+      schema: {
+        ...{ tags, params, response },
+        summary: 'Say which customer of Stripe pays for an organization',
+        description: 'For administrators of the server. What is used is reported from this day on, day by day.',
+        body: PutBillingBody,
+      },
+    },
+    async (request) => answer(clock, await billingSettings.set(request.actor, request.params.id, request.body)),
   );
 };
 

@@ -2,7 +2,7 @@ import type { Plan } from '@carcosa/contracts';
 import type { OrganizationId } from '@carcosa/kernel';
 import type { Queryable } from '../queryable.ts';
 
-const COLUMNS = `name, quotas, audit_retention_days as "auditRetentionDays"`;
+const COLUMNS = `name, quotas, audit_retention_days as "auditRetentionDays", event_retention_days as "eventRetentionDays"`;
 
 export async function listPlans(db: Queryable): Promise<Plan[]> {
   const { rows } = await db.query<Plan>(`select ${COLUMNS} from plans order by name`);
@@ -17,11 +17,11 @@ export async function findPlan(db: Queryable, name: string): Promise<Plan | null
 /** Makes the plan, or changes all of it. `now` in milliseconds since the epoch. */
 export async function putPlan(tx: Queryable, plan: Plan, now: number): Promise<void> {
   await tx.query(
-    `insert into plans (name, quotas, audit_retention_days, created_at, updated_at)
-     values ($1, $2, $3, to_timestamp($4::float8 / 1000), to_timestamp($4::float8 / 1000))
+    `insert into plans (name, quotas, audit_retention_days, event_retention_days, created_at, updated_at)
+     values ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), to_timestamp($5::float8 / 1000))
      on conflict (name) do update set quotas = excluded.quotas, audit_retention_days = excluded.audit_retention_days,
-       updated_at = excluded.updated_at`,
-    [plan.name, JSON.stringify(plan.quotas), plan.auditRetentionDays, now],
+       event_retention_days = excluded.event_retention_days,       updated_at = excluded.updated_at`,
+    [plan.name, JSON.stringify(plan.quotas), plan.auditRetentionDays, plan.eventRetentionDays, now],
   );
 }
 

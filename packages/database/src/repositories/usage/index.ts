@@ -1,3 +1,4 @@
+export * from './billing.ts';
 export * from './read-usage.ts';
 export {
   type CountedUsage,
