@@ -68,6 +68,7 @@ import type { ServerConfig } from './config.ts';
 import type { FaultReporter } from './faults/fault-reporter.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { HotPictures } from './http/serving/hot-pictures.ts';
 import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
@@ -289,14 +290,16 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     operations,
     hashLater,
     secret,
-  });
-  const mediaParts = composeMedia({
-    ...{ ...common, config, access, stores, queue, quotas, notifications },
-    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+    scans: config.clamd !== undefined,
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+    ...{ projects: projectFacts, files, serving, sender },
+  });
   const signedParts = composeSignedUploads({
     ...{ ...common, access, signingKeys, guard, version: rest.version, stores, files, serving, notifications, queue },
     ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },
@@ -341,6 +344,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
 
   const saveKeyUse = (): Promise<void> =>
     apiKeys.saveUse().catch((error: unknown) => logger.warn({ err: error }, 'could not save when keys were used'));
+  const hotPictures = new HotPictures({
+    ...{ projectFacts, serving, transforms, ...limits, usage: usageParts.usage, ids, httpMeter, config },
+    requestLog: rest.requestLog,
+  });
   const keyUse = setInterval(() => void saveKeyUse(), KEY_USE_MS).unref();
 
   return {
@@ -376,6 +383,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...usageParts,
       sealer,
       transforms,
+      hotPictures,
       ...transformParts,
       quotaSettings,
       jobs,
