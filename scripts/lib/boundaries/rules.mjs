@@ -1,6 +1,15 @@
 import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
-import { CLOCKS, COMPOSE, MAY_IMPORT, READS_ENVIRONMENT, RUNS_ANYWHERE, STARTS, STORAGE_FOR_ALL } from './lanes.mjs';
+import {
+  CLOCKS,
+  COMPOSE,
+  LIBRARY_ENVIRONMENTS,
+  MAY_IMPORT,
+  READS_ENVIRONMENT,
+  RUNS_ANYWHERE,
+  STARTS,
+  STORAGE_FOR_ALL,
+} from './lanes.mjs';
 
 const SCOPE = '@carcosa/';
 /** What all tests share, those beside the sources too. */
@@ -110,7 +119,9 @@ function undeclared(name, source, pack, rootDependencies) {
 function useBreach(what, source, pack) {
   if (isTestCode(source) || ['tests', 'bench'].includes(pack.name)) return null;
   if (what === 'process.env') {
-    const mayRead = pack.folder.startsWith('apps/') && READS_ENVIRONMENT.includes(source.path);
+    const isApplication = pack.folder.startsWith('apps/');
+    const mayRead =
+      (isApplication && READS_ENVIRONMENT.includes(source.path)) || LIBRARY_ENVIRONMENTS[pack.name] === source.path;
     return mayRead ? null : `only ${READS_ENVIRONMENT.join(' and ')} of an application read ${what}: take a setting`;
   }
   return pack.name === 'kernel' || CLOCKS[pack.name] === source.path
