@@ -31,6 +31,7 @@ const ORDER = [
   'webhooks',
   'realtime',
   'memory',
+  'router-types',
   'start',
 ];
 
