@@ -5,9 +5,10 @@ import { fileOf, persist, sendBytes, slice, type UploadRun } from './context.ts'
 export async function uploadSimply(run: UploadRun): Promise<File> {
   const { http, source, target, memory, meter } = run;
   const size = source.size ?? 0;
-  const { metadata, contentType, ...rest } = target;
+  const { metadata, contentType, fileName = source.name, ...rest } = target;
   const type = contentType || source.type || 'application/octet-stream';
-  const query = { ...rest, ...(metadata ? { metadata: JSON.stringify(metadata) } : {}) };
+  const named = fileName === '' ? {} : { fileName };
+  const query = { ...rest, ...named, ...(metadata ? { metadata: JSON.stringify(metadata) } : {}) };
   const url = http.address('POST /files', { query: http.inProject(query) });
   const checksum = run.checksum?.slice('sha256:'.length) ?? (await contentHash(run));
   meter.begin(0);
