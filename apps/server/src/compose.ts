@@ -65,8 +65,10 @@ import { composeUploads } from './compose-uploads.ts';
 import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
+import type { FaultReporter } from './faults/fault-reporter.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { HotPictures } from './http/serving/hot-pictures.ts';
 import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
@@ -98,6 +100,8 @@ export interface ComposeInput {
   random?: Random;
   /** Absent: nobody traces. */
   tracing?: Tracing;
+  /** Told of faults by the logger; closed with the rest. */
+  reporter?: FaultReporter;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
   /** Milliseconds that an app has for a callback; absent: 60,000. */
@@ -177,8 +181,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, (tx) => work(seen(tx)), { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
+  const people = composePeople({ ...common, database, secret, settings: config.people });
   const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
+    ...{ mailer: people.mailer },
     ...{ tracing, networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
   const redis = config.redisUrl
@@ -193,7 +199,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     serving.projectChanged(id);
   };
   const tenantFacts = new TenantFactsCache(common);
-  const people = composePeople({ ...common, database, secret, settings: config.people });
   const { closeLimits, ...limits } = composeLimits({
     ...{ ...common, config, projects: projectFacts, notifications, onChange },
   });
@@ -286,14 +291,16 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     operations,
     hashLater,
     secret,
-  });
-  const mediaParts = composeMedia({
-    ...{ ...common, config, access, stores, queue, quotas, notifications },
-    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+    scans: config.clamd !== undefined,
   });
   const garbage = new GarbageService({ ...common, stores, idempotency, uploads: uploadParts.uploadCollector });
   const removal = new FileRemoval({ ...common, uploads: uploadParts.uploads });
   const files = new FileService({ ...common, access, quotas, onChange: filesChanged });
+  const mediaParts = composeMedia({
+    ...{ ...common, config, access, stores, queue, quotas, notifications },
+    ...{ uploads: uploadParts.uploads, engine: imagePool, progress: operations },
+    ...{ projects: projectFacts, files, serving, sender },
+  });
   const signedParts = composeSignedUploads({
     ...{ ...common, access, signingKeys, guard, version: rest.version, stores, files, serving, notifications, queue },
     ...{ uploads: uploadParts.uploads, callbackTimeoutMs: input.callbackTimeoutMs },
@@ -338,6 +345,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
 
   const saveKeyUse = (): Promise<void> =>
     apiKeys.saveUse().catch((error: unknown) => logger.warn({ err: error }, 'could not save when keys were used'));
+  const hotPictures = new HotPictures({
+    ...{ projectFacts, serving, transforms, ...limits, usage: usageParts.usage, ids, httpMeter, config },
+    requestLog: rest.requestLog,
+  });
   const keyUse = setInterval(() => void saveKeyUse(), KEY_USE_MS).unref();
 
   return {
@@ -373,6 +384,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...usageParts,
       sealer,
       transforms,
+      hotPictures,
       ...transformParts,
       quotaSettings,
       jobs,
@@ -415,6 +427,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await listener.close();
       await database.close();
       await tracing.close();
+      await input.reporter?.close();
     },
   };
 }
