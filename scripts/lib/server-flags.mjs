@@ -4,8 +4,8 @@ import { ROOT } from './paths.mjs';
 
 /**
  * Flags of Node for the server, as its package names them. Its own heap is small and short-lived: left to itself, V8 sizes the
- * generations by the machine's memory, and takes twice as much for the same work; and where it may, it lets garbage stand until the old generation has grown by
- * half (`--optimize-for-size`: by a tenth or a third).
+ * generations by the machine's memory, and takes twice as much for the same work.
+ * (`--optimize-for-size` would save 30 MB more, and costs a request for 64 KiB a quarter more processor time.)
  *
  * @returns {string[]}
  */

@@ -372,6 +372,15 @@ describe('progress', () => {
       headers: { authorization: `Bearer ${estate.key}`, 'tus-resumable': '1.0.0', ...init.headers },
     });
 
+  /** The types of what was told of an upload, in order. */
+  async function uploadEvents(id: string): Promise<string[]> {
+    const query = { resourceId: id };
+    const page = await server.api<{ items: { type: string }[] }>('GET', '/events', { key: estate.key, query });
+    return expectData(page)
+      .items.map(({ type }) => type)
+      .reverse();
+  }
+
   async function begin(size: number): Promise<{ id: string; address: string }> {
     const path = Buffer.from(fresh('bin')).toString('base64');
     const created = await tus('/api/v1/tus', {
@@ -410,7 +419,10 @@ describe('progress', () => {
     const late = followOperation(server.url, id, { protocols: ['carcosa', `carcosa.bearer.${estate.key}`] });
     expect(await within(10_000, 'the end', late.ended)).toEqual({ code: 1000 });
     expect(late.messages).toEqual([end]);
-    await source.heard.until((each) => each.type === 'file.created' && each.data.uploadId === id);
+    const file = await source.heard.until((each) => each.type === 'file.created' && each.data.uploadId === id);
+    const completed = await source.heard.until((each) => each.type === 'upload.completed');
+    expect(completed).toMatchObject({ resourceId: id, data: { id, fileId: file.resourceId, size, door: 'tus' } });
+    expect(await uploadEvents(id)).toEqual(['upload.created', 'upload.completed']);
   });
 
   it('of an upload that is given up ends so', async () => {
@@ -420,6 +432,7 @@ describe('progress', () => {
     await tus(address, { method: 'DELETE', headers: {} });
     await plain.ended;
     expect(plain.messages.at(-1)).toMatchObject({ id, status: 'cancelled' });
+    expect(await uploadEvents(id)).toEqual(['upload.created', 'upload.aborted']);
   });
 
   it('of what is another’s, or is not there, or without a WebSocket: refused', async () => {

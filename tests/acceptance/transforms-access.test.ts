@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
@@ -326,6 +327,77 @@ describe('what is kept', () => {
     expect(
       area.bytes.equals(await sharp(large).extract({ left: 0, top: 0, width: 10, height: 10 }).png().toBuffer()),
     ).toBe(true);
+  });
+});
+
+describe('many addresses', () => {
+  const resident = async (): Promise<number> =>
+    Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${server.pid}/status`, 'utf8'))?.[1]) * 1024;
+
+  it('of one transform lead to one result', async () => {
+    const spellings = [
+      ...['w_60,h_44,f_webp', 'f_webp,h_44,w_60', 'width_60,height_44,format_webp', 'w_30,h_22,dpr_2,f_webp'],
+      ...['w_60,h_44,f_webp,q_80', 'w_60,h_44,f_webp,fit_cover', 'w_60,h_44,f_webp,g_centre,flip_false,blur_0'],
+      ...['w_60,h_44,f_webp,rotate_720,hue_-360', 'w_60,h_44,f_webp,page_1,brightness_1.000,ox_9'],
+    ];
+    const queries = ['w=60&h=44&f=webp', 'h=44&format=webp&width=60&strip=true&enlarge=0', 'dpr=0.5&w=120&h=88&f=webp'];
+    const before = await statistics();
+    const answers = await Promise.all([
+      ...spellings.map((steps) => get(short(steps))),
+      ...queries.map((query) => get(`/api/v1/transform/${server.projectId}/open.jpg?${query}`)),
+    ]);
+    expect(new Set(answers.map(({ headers }) => headers.get('etag'))).size).toBe(1);
+    const after = await statistics();
+    expect([after.misses - before.misses, after.cache.entries - before.cache.entries]).toEqual([1, 1]);
+  });
+
+  it('of a million transforms make a hundred pictures, and no memory grow', async () => {
+    await put(server, await solid('#123456', 20, 20), { path: 'million.png', visibility: 'public' });
+    const before = { ...(await statistics()), resident: await resident() };
+    const statuses = new Map<number, number>();
+    // One in a thousand or so of what a loop over five steps would ask for.
+    for (let at = 0; at < 800; at += 8) {
+      const steps = Array.from({ length: 8 }, (_, offset) => at + offset);
+      const answers = await Promise.all(
+        steps.map((each) =>
+          get(
+            short(
+              `w_${1 + (each % 20)},blur_${1 + (each % 7)},hue_${each % 360},q_${1 + (each % 99)},f_webp`,
+              'million.png',
+            ),
+          ),
+        ),
+      );
+      for (const { status, headers } of answers) {
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        if (status === 429) expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+      }
+    }
+    expect([...statuses].sort()).toEqual([
+      [200, 100],
+      [429, 700],
+    ]);
+    const after = await statistics();
+    expect(after.misses - before.misses).toBe(100);
+    expect(after.cache.entries - before.cache.entries).toBe(100);
+    expect((await resident()) - before.resident).toBeLessThan(100 * 1024 * 1024);
+    expect((await get(await sign({ path: 'million.png', steps: 'w_19,blur_50' }))).status, 'a signed one').toBe(200);
+  });
+
+  it('count by who asks, also where the answer is remembered', async () => {
+    const limit = (transform: number | null) =>
+      server.api('PATCH', '/rate-limits', { key: adminToken, json: { transform } });
+    const address = short('w_61');
+    for (let times = 0; times < 3; times++) expect((await get(address)).status).toBe(200);
+    expectData(await limit(6));
+    const statuses = [];
+    for (let times = 0; times < 9; times++) statuses.push((await get(address)).status);
+    expect(statuses.slice(-3)).toEqual([429, 429, 429]);
+    const answer = await get(address);
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    expectData(await limit(null));
+    const again = await get(address, { 'x-request-id': 'request-of-mine' });
+    expect([again.status, again.headers.get('x-request-id')]).toEqual([200, 'request-of-mine']);
   });
 });
 

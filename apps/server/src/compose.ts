@@ -65,8 +65,10 @@ import { composeUploads } from './compose-uploads.ts';
 import { composeUsage } from './compose-usage.ts';
 import { composeWebhooks } from './compose-webhooks.ts';
 import type { ServerConfig } from './config.ts';
+import type { FaultReporter } from './faults/fault-reporter.ts';
 import { assertRoom, HealthService } from './health.ts';
 import { DownloadTally } from './http/serving/download-tally.ts';
+import { HotPictures } from './http/serving/hot-pictures.ts';
 import { LoadGuard } from './load/load-guard.ts';
 import { HttpMeter } from './metrics/http-meter.ts';
 import { MetricsService } from './metrics/metrics-service.ts';
@@ -98,6 +100,8 @@ export interface ComposeInput {
   random?: Random;
   /** Absent: nobody traces. */
   tracing?: Tracing;
+  /** Told of faults by the logger; closed with the rest. */
+  reporter?: FaultReporter;
   /** Milliseconds that the receiver of a webhook has; absent: 15,000. */
   webhookTimeoutMs?: number;
   /** Milliseconds that an app has for a callback; absent: 60,000. */
@@ -338,6 +342,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
 
   const saveKeyUse = (): Promise<void> =>
     apiKeys.saveUse().catch((error: unknown) => logger.warn({ err: error }, 'could not save when keys were used'));
+  const hotPictures = new HotPictures({
+    ...{ projectFacts, serving, transforms, ...limits, usage: usageParts.usage, ids, httpMeter, config },
+    requestLog: rest.requestLog,
+  });
   const keyUse = setInterval(() => void saveKeyUse(), KEY_USE_MS).unref();
 
   return {
@@ -373,6 +381,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       ...usageParts,
       sealer,
       transforms,
+      hotPictures,
       ...transformParts,
       quotaSettings,
       jobs,
@@ -415,6 +424,7 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
       await listener.close();
       await database.close();
       await tracing.close();
+      await input.reporter?.close();
     },
   };
 }

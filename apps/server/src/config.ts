@@ -8,6 +8,7 @@ import { LOOPBACK_NETWORKS } from '@carcosa/kernel/node';
 import { z } from 'zod';
 import { readStripe } from './billing/billing-config.ts';
 import type { StripeSettings } from './billing/stripe-metered-billing.ts';
+import { type FaultSettings, readFaultSettings } from './faults/fault-config.ts';
 import { type LoadLimits, readLoadLimits } from './load/load-config.ts';
 import { type PeopleSettings, readPeopleSettings } from './people-config.ts';
 import { readTracingSettings, type TracingSettings } from './tracing/tracing-config.ts';
@@ -219,6 +220,8 @@ export interface ServerConfig {
   load: LoadLimits;
   /** Undefined: nobody traces. */
   tracing: TracingSettings | undefined;
+  /** Undefined: faults stand in the log alone. */
+  faults: FaultSettings | undefined;
 }
 
 /**
@@ -258,6 +261,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     stripe: readStripe(environment),
     load: readLoadLimits(environment),
     tracing: readTracingSettings(environment),
+    faults: readFaultSettings(environment),
   };
 }
 

@@ -19,7 +19,11 @@ export const EVENTS = {
   'transform.completed': 'A transform job is done; `results` has what it made.',
   'transform.failed': 'A transform job failed; `error` says why.',
   'transform.cancelled': 'A transform job was called off.',
+  'upload.created':
+    'An upload was begun by tus or direct to its bucket. One that comes in a single request is told by its file alone.',
+  'upload.completed': 'Such an upload became a file; `fileId` says which.',
   'upload.aborted': 'An upload was given up by its client.',
+  'upload.expired': 'Such an upload was not continued in time, and its bytes were removed.',
   'key.created': 'An API key was made.',
   'key.updated': 'An API key was changed.',
   'key.rotated': 'An API key got a successor.',

@@ -23,9 +23,11 @@ export {
   type RouteBuilder,
   type RouteFactory,
 } from './builder.ts';
+export type { RouterConfig } from './environment.ts';
 export { RouterConfigError, UploadError } from './errors.ts';
 export type { KindOptions, PictureOptions, RouteConfig } from './file-kinds.ts';
 export type { FileSize } from './file-size.ts';
+export { createRouteHandler, type HandlerOptions, type RouteHandler } from './handler.ts';
 export type { SchemaInput, SchemaOutput, StandardIssue, StandardSchema } from './standard-schema.ts';
 export {
   type CompleteOptions,

@@ -17,7 +17,7 @@ export interface JobWorkerParts {
   tracing: Tracing;
 }
 
-type FetchedJob = Pick<JobWithMetadata<unknown>, 'id' | 'data' | 'retryCount'>;
+type FetchedJob = Pick<JobWithMetadata<unknown>, 'id' | 'data' | 'retryCount' | 'retryLimit'>;
 
 /** Fetches the jobs of one queue in batches, as soon as it is woken and while there are any. */
 export class JobWorker {
@@ -94,7 +94,9 @@ export class JobWorker {
       return true;
     } catch (error) {
       this.tally.failed += 1;
-      logger.warn({ err: error, job: name, id: job.id, attempt: job.retryCount + 1 }, 'a job failed');
+      const fields = { err: error, job: name, id: job.id, attempt: job.retryCount + 1 };
+      if (job.retryCount < job.retryLimit) logger.warn(fields, 'a job failed');
+      else logger.error(fields, 'a job failed for the last time');
       await boss.fail(name, attemptOf(job), { message: error instanceof Error ? error.message : String(error) });
       return false;
     } finally {

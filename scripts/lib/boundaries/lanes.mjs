@@ -36,4 +36,10 @@ export const COMPOSE = 'src/compose.ts';
 export const READS_ENVIRONMENT = ['src/config.ts', 'src/main.ts'];
 
 /** Where time and chance come from: the kernel, and in the SDK, which has no package below it, one file. */
-export const CLOCKS = { sdk: 'src/timing.ts' };
+export const CLOCKS = { sdk: 'src/timing.ts', 'file-router': 'src/environment.ts' };
+
+/** Runs in the apps of others, which have an environment of their own: one file asks for it. */
+export const LIBRARY_ENVIRONMENTS = { 'file-router': 'src/environment.ts' };
+
+/** Packages that one starts as a program of their own: it depends on them and imports nothing of theirs. */
+export const STARTS = { cli: ['server'] };

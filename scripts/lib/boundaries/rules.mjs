@@ -1,6 +1,15 @@
 import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
-import { CLOCKS, COMPOSE, MAY_IMPORT, READS_ENVIRONMENT, RUNS_ANYWHERE, STORAGE_FOR_ALL } from './lanes.mjs';
+import {
+  CLOCKS,
+  COMPOSE,
+  LIBRARY_ENVIRONMENTS,
+  MAY_IMPORT,
+  READS_ENVIRONMENT,
+  RUNS_ANYWHERE,
+  STARTS,
+  STORAGE_FOR_ALL,
+} from './lanes.mjs';
 
 const SCOPE = '@carcosa/';
 /** What all tests share, those beside the sources too. */
@@ -34,7 +43,7 @@ function manifestBreaches(pack) {
   if (!allowed) return [`${file} ${SCOPE}${pack.name} has no place in scripts/lib/boundaries/lanes.mjs`];
   const names = ours(pack.allDependencies).map((name) => name.slice(SCOPE.length));
   return names
-    .filter((name) => !allowed.includes(name))
+    .filter((name) => !allowed.includes(name) && !STARTS[pack.name]?.includes(name))
     .map((name) => `${file} ${pack.name} may not depend on ${name}`);
 }
 
@@ -42,7 +51,10 @@ function manifestBreaches(pack) {
 function referenceBreaches(pack, packages) {
   if (!pack.references || !pack.folder.includes('/')) return [];
   const file = `${pack.folder}/tsconfig.json`;
-  const wanted = packages.filter((each) => pack.allDependencies[SCOPE + each.name]).map((each) => each.folder);
+  const isStarted = ({ name }) => STARTS[pack.name]?.includes(name);
+  const wanted = packages
+    .filter((each) => pack.allDependencies[SCOPE + each.name] && !isStarted(each))
+    .map((each) => each.folder);
   const missing = wanted.filter((folder) => !pack.references.includes(folder));
   const foreign = pack.references.filter((folder) => !wanted.includes(folder));
   return [
@@ -107,7 +119,9 @@ function undeclared(name, source, pack, rootDependencies) {
 function useBreach(what, source, pack) {
   if (isTestCode(source) || ['tests', 'bench'].includes(pack.name)) return null;
   if (what === 'process.env') {
-    const mayRead = pack.folder.startsWith('apps/') && READS_ENVIRONMENT.includes(source.path);
+    const isApplication = pack.folder.startsWith('apps/');
+    const mayRead =
+      (isApplication && READS_ENVIRONMENT.includes(source.path)) || LIBRARY_ENVIRONMENTS[pack.name] === source.path;
     return mayRead ? null : `only ${READS_ENVIRONMENT.join(' and ')} of an application read ${what}: take a setting`;
   }
   return pack.name === 'kernel' || CLOCKS[pack.name] === source.path

@@ -30,7 +30,7 @@ const GERMAN = {
   action: (action: string, name: string) => `${name}: ${action}`,
 };
 
-type Router = { avatar: { $types: { input: { album: string }; serverData: { by: string } } } };
+type Router = { avatar: { $types: { input: { album: string }; output: { by: string } } } };
 const routed = generateReactHelpers<Router>({ url: '/api/upload' });
 
 function Shown({ id }: { id: string }) {

@@ -232,6 +232,13 @@ describe.each(databaseKinds())('the upload engine on %s', (kind) => {
     await expect(
       uploads.write(world.actor, partial.id, { body: bodyOf(pattern(6)), offset: 4, length: 6 }),
     ).rejects.toMatchObject({ code: 'upload_not_open' });
+    const told = await world.database.pool.query(
+      `select type, resource_id, data->>'path' as path from events where type like 'upload.%' order by position desc limit 2`,
+    );
+    expect(told.rows).toEqual([
+      { type: 'upload.expired', resource_id: partial.id, path: 'partial' },
+      { type: 'upload.created', resource_id: partial.id, path: 'partial' },
+    ]);
   });
 
   it('makes versions of one path when many uploads to it end at once', async () => {

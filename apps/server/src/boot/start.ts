@@ -3,6 +3,7 @@ import { IdGenerator, isCarcosaError, type Logger, noTracing, systemClock, type 
 import { type Carcosa, compose } from '../compose.ts';
 import { readServerConfig, type ServerConfig } from '../config.ts';
 import { defaultBucket } from '../default-bucket.ts';
+import { type FaultReporter, tellingFaults } from '../faults/fault-reporter.ts';
 import { buildApp } from '../http/app.ts';
 import { Listener } from '../http/listener.ts';
 import { VERSION } from '../version.ts';
@@ -37,7 +38,9 @@ export async function start(): Promise<void> {
 async function bringUp(config: ServerConfig): Promise<void> {
   const progress = new Progress();
   const tracing = await openTracing(config.tracing);
-  const logger = createLogger(config.logLevel ?? (process.stderr.isTTY ? 'warn' : 'info'), undefined, tracing);
+  const log = createLogger(config.logLevel ?? (process.stderr.isTTY ? 'warn' : 'info'), undefined, tracing);
+  const reporter = await openReporter(config.faults);
+  const logger = reporter ? tellingFaults(log, reporter) : log;
   const requestLog = logger.isLevelEnabled('debug') ? logger : null;
   await prepareDataDirectory(config.dataDir);
   const listener = new Listener({ clock: systemClock, ids: new IdGenerator() });
@@ -53,6 +56,7 @@ async function bringUp(config: ServerConfig): Promise<void> {
     publicUrl,
     version: VERSION,
     tracing,
+    ...(reporter && { reporter }),
     progress: (step) => progress.step(step),
   });
   progress.step('provisioning');
@@ -71,6 +75,13 @@ async function bringUp(config: ServerConfig): Promise<void> {
   progress.done();
   announceReady({ url, publicUrl, config, local, isUnclaimed: await isUnclaimed(carcosa.database.pool) });
   carcosa.health.checkStorage().catch((error: unknown) => warnOfStorage(error, logger));
+}
+
+/** The library is loaded where somebody wants to be told, and only there. */
+async function openReporter(settings: ServerConfig['faults']): Promise<FaultReporter | undefined> {
+  if (!settings) return undefined;
+  const { SentryReporter } = await import('../faults/sentry-reporter.ts');
+  return new SentryReporter(settings, VERSION);
 }
 
 /** The library is loaded where somebody traces, and only there. */

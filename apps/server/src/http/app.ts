@@ -41,11 +41,11 @@ export async function buildApp(carcosa: Carcosa, more?: Routes): Promise<Site> {
   registerRoutes(app, carcosa);
   more?.(app, carcosa);
   await app.ready();
-  const { httpMeter, realtime } = carcosa;
+  const { httpMeter, realtime, hotPictures } = carcosa;
   return {
     request: (request, response) => {
       httpMeter.begin(response);
-      app.routing(request, response);
+      if (!hotPictures.answer(request, response)) app.routing(request, response);
     },
     upgrade: (request, socket, head) => routeUpgrade(request, { socket, head }, app.routing),
     moveOn: () => realtime.moveOn(),

@@ -117,7 +117,9 @@ export class Settlement {
       ...{ ...this.addressesOf(projectId, file.key), fileHash },
     };
     const origin = `${this.#parts.publicUrl}/uploadthing/ingest`;
-    const payload = JSON.stringify({ status: 'uploaded', metadata: metadata ?? {}, origin, file: about });
+    // A file at a path that the app named keeps the key that it had: then the answer of the app names that of the upload.
+    const uploadKey = file.key === row.key ? {} : { uploadKey: row.key };
+    const payload = JSON.stringify({ status: 'uploaded', metadata: metadata ?? {}, origin, file: about, ...uploadKey });
     return { ...this.#to(row), hook: 'callback', payload };
   }
 

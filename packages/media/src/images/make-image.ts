@@ -6,7 +6,7 @@ import { failureOf, ImageFailure } from './failure.ts';
 import type { ImageLimits } from './limits.ts';
 import type { AnyTask, ImageResult, ImageTask, ReduceTask } from './protocol.ts';
 import { type OpenedSource, openSource } from './source/open-source.ts';
-import { openReduced, packReduced } from './source/reduced.ts';
+import { openReduced, writeReduced } from './source/reduced.ts';
 import { runGroups } from './stages/run-groups.ts';
 
 /** What may be decoded: not documents, nor formats that only few programs write. Drawings come from memory, cleaned. */
@@ -62,9 +62,8 @@ async function reduce({ source, target, reduceTo }: ReduceTask, limits: ImageLim
     .toColourspace('srgb');
   const { data, info } = await small.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
-  const bytes = packReduced(data, { width, height, channels: channels as 1 | 2 | 3 | 4 });
-  await writeFile(target, bytes, { flag: 'wx' });
-  return { size: bytes.length, width, height, source: sizeOf(opened) };
+  const size = await writeReduced(target, data, { width, height, channels: channels as 1 | 2 | 3 | 4 });
+  return { size, width, height, source: sizeOf(opened) };
 }
 
 const sizeOf = ({ width, height }: OpenedSource) => ({ width, height });

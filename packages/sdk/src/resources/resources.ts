@@ -1,5 +1,6 @@
 import type { BodyOf, Http, OperationData, OperationInput, OperationName, QueryOf } from '../http.ts';
 import { type Page, type Pages, pages } from '../pages.ts';
+import { type StreamQuery, streamEvents } from './event-stream.ts';
 
 /** Operations that give a list in pages. */
 type ListName = {
@@ -108,6 +109,16 @@ export function resources(http: Http) {
       list: list('GET /events'),
       get: one('GET /events/{id}'),
       replay: change('POST /events/{id}/replay'),
+      /** `for await (const { event, cursor } of events.stream())`: what happens, as it happens. */
+      stream: (query: StreamQuery = {}, signal?: AbortSignal) => streamEvents(http, query, signal),
+    },
+    usage: {
+      overview: (query: QueryOf<'GET /usage/overview'> = {}) =>
+        http.call('GET /usage/overview', { query: http.inProject(query) }),
+      breakdown: (query: QueryOf<'GET /usage/breakdown'>) =>
+        http.call('GET /usage/breakdown', { query: http.inProject(query) }),
+      trends: (query: QueryOf<'GET /usage/trends'> = {}) =>
+        http.call('GET /usage/trends', { query: http.inProject(query) }),
     },
     auditLogs: { list: list('GET /audit-logs') },
     organizations: { list: list('GET /organizations'), get: one('GET /organizations/{id}') },

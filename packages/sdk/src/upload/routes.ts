@@ -8,15 +8,9 @@ import { UploadTask } from './task.ts';
 import { defaultTransport, type Transport } from './transport.ts';
 
 /** The types of a file router, as `typeof router` gives them: what each route takes and what it answers. */
-export type RouterTypes = Record<
-  string,
-  { readonly $types: { readonly input: unknown; readonly serverData: unknown } }
->;
+export type RouterTypes = Record<string, { readonly $types: { readonly input: unknown; readonly output: unknown } }>;
 export type RouteInput<Router extends RouterTypes, Slug extends keyof Router> = Router[Slug]['$types']['input'];
-export type RouteServerData<
-  Router extends RouterTypes,
-  Slug extends keyof Router,
-> = Router[Slug]['$types']['serverData'];
+export type RouteServerData<Router extends RouterTypes, Slug extends keyof Router> = Router[Slug]['$types']['output'];
 
 /** A file that went through a route of your backend. */
 export interface RoutedFile<ServerData = unknown> {

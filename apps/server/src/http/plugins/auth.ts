@@ -74,6 +74,9 @@ function knowActor(authenticators: Authenticators): onRequestHookHandler {
       const isStranger = isCarcosaError(error, 'unauthenticated') || isCarcosaError(error, 'cross_site_request');
       done(isStranger && tokenOf(request) === undefined ? undefined : (error as Error));
     };
+    const { authorization, cookie, 'x-api-key': key } = request.raw.headers;
+    // Somebody without any credential is nobody: most who look at pictures are.
+    if (authorization === undefined && cookie === undefined && key === undefined) return done();
     try {
       const found = identify(authenticators, request);
       if (found instanceof Promise) found.then(admit, refuse);

@@ -67,7 +67,7 @@ export function addRequestContext(app: App): void {
 }
 
 /** The same headers as names and values in turn, for answers that are written all at once. */
-export function commonHeaders(request: FastifyRequest): string[] {
+export function commonHeaders(request: Pick<FastifyRequest, 'id' | 'rateLimit'>): string[] {
   const headers = [
     'X-Request-Id',
     request.id,

@@ -15,8 +15,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Carcosa } from '../../compose.ts';
 import { countTransform } from '../plugins/rate-limit.ts';
-import { commonHeaders } from '../plugins/request-context.ts';
-import { type HotAnswer, HotAnswers } from '../serving/hot-answers.ts';
+import type { HotAnswer, HotAnswers } from '../serving/hot-answers.ts';
 import type { Routes } from '../types.ts';
 
 const text = z.string().optional();
@@ -104,7 +103,7 @@ interface Exchange {
 
 /** What is the same for whoever asks is answered from memory, where nothing that it was decided by has changed. */
 function servePictures(carcosa: Carcosa) {
-  const hot = new HotAnswers();
+  const { hotPictures } = carcosa;
   return (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -113,40 +112,22 @@ function servePictures(carcosa: Carcosa) {
     const counted = countTransform(carcosa, request, reply);
     const exchange = { request, reply };
     const go = (): undefined | Promise<FastifyReply | undefined> => {
-      const { url = '', headers } = request.raw;
       const isAlike = isLikeEverybody(request.actor as Actor | null);
-      const known = isAlike ? hot.get(url, headers.accept) : undefined;
-      if (known && isStill(carcosa, known)) return answerHot(carcosa, exchange, known);
-      if (known) hot.forget(url);
-      return answer(carcosa, exchange, { ...parse(request), hot: isAlike ? hot : null });
+      const { url = '', headers } = request.raw;
+      const known = isAlike ? hotPictures.find(url, headers.accept) : undefined;
+      if (known) return answerHot(carcosa, exchange, known);
+      return answer(carcosa, exchange, { ...parse(request), hot: isAlike ? hotPictures.answers : null });
     };
     return counted instanceof Promise ? counted.then(go) : go();
   };
 }
 
-/** Each is remembered as it was, so that the same would be decided of it. */
-function isStill({ projectFacts, serving, transforms }: Carcosa, { found, purges }: HotAnswer): boolean {
-  if (purges !== transforms.purges) return false;
-  if (projectFacts.facts(found.facts.id) !== found.facts) return false;
-  return found.files.every(({ version, file }) => serving.remembered(file.key, version) === file);
-}
-
-function answerHot(carcosa: Carcosa, { request, reply }: Exchange, hot: HotAnswer): undefined {
+function answerHot({ hotPictures, usage }: Carcosa, { request, reply }: Exchange, hot: HotAnswer): undefined {
   const condition = evaluatePreconditions(request.raw.headers, hot.validators);
   if (condition === 'failed') throw new CarcosaError('precondition_failed');
-  const isKnown = condition === 'not-modified';
-  const headers = commonHeaders(request);
-  headers.push(...hot.validation);
-  if (!isKnown) headers.push(...hot.description);
-  // All at once: headers that are set one by one take longer than all else here.
-  reply.raw.writeHead(isKnown ? 304 : 200, headers);
   reply.hijack();
-  if (isKnown || request.raw.method === 'HEAD') reply.raw.end();
-  else {
-    carcosa.transforms.countHit();
-    carcosa.usage.countDownload(hot.found.place, request.actor as Actor | null, hot.bytes.length);
-    reply.raw.end(hot.bytes);
-  }
+  const status = hotPictures.send(request, reply.raw, { hot, isKnown: condition === 'not-modified' });
+  if (status === 200) usage.countDownload(hot.found.place, request.actor as Actor | null, hot.bytes.length);
 }
 
 async function answer(

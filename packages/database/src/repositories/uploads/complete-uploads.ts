@@ -62,9 +62,9 @@ with input as (
   where u.id = n."uploadId" and u.status = 'open' and u.lease_owner = n.owner and u.lease_fence = n.fence
     and ${tenantStays('u.tenant_id')}
   returning u.id, u.project_id, u.tenant_id, u.bucket_id, u.path, u.visibility, u.metadata, u.declared_content_type,
-    u.created_by, u.object_id, u.storage_key, u.door_state, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
+    u.created_by, u.object_id, u.storage_key, u.door, u.door_state, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
     decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now, n.audit
-), ${fileEnded('$2')}`;
+), ${fileEnded('$2', { ofSessions: true })}`;
 
 /** The file that a completed upload became, as it is now; null when there is none (any more). */
 export async function findCompletedFile(db: Queryable, id: UploadId, publicUrl: string): Promise<File | null> {

@@ -2,6 +2,7 @@ import { EVENT_CONTEXT, queueEvents, WOKEN } from '../events/event-queue.ts';
 import { fileJson } from '../file-json.ts';
 import { noteArrivals } from '../media/arrivals.ts';
 import { ledgerEntry } from '../usage/usage-ledger.ts';
+import { uploadTold } from './upload-events.ts';
 
 /**
  * Whether the tenant that a new file would belong to is there, and stays until the transaction ends: its removal waits, and then finds the
@@ -15,8 +16,17 @@ export const tenantStays = (column: string): string =>
  * The end of a statement that makes files of uploads: object, file (or a new version of the one at that path), version, audit entry
  * and event of each row of `ended`, a part of the statement's `with` that comes before. No two rows may have the same path. Gives `uploadId` and `file` of each.
  * @param publicUrl the placeholder that holds our public address without a "/" at its end
+ * @param options.ofSessions whether the uploads are told of too; `ended` has their door then
  */
-export function fileEnded(publicUrl: string): string {
+export function fileEnded(publicUrl: string, { ofSessions = false } = {}): string {
+  const sessions = `(select s.*, s.now as at from ended s)`;
+  const more = `(select jsonb_build_object('fileId', f.id) from filed f where f.object_id = u.object_id)`;
+  const uploaded = ofSessions
+    ? `uploaded as (${uploadTold({ type: 'upload.completed', from: sessions, more })}), `
+    : '';
+  const told = ofSessions
+    ? '(select position from happened union all select position from uploaded) both_told'
+    : 'happened';
   return `stored as (
   insert into objects (id, project_id, bucket_id, storage_key, size, content_type, declared_content_type, sha256, md5, created_at)
   select object_id, project_id, bucket_id, storage_key, size, "contentType", declared_content_type, sha256, md5, now from ended
@@ -60,7 +70,7 @@ export function fileEnded(publicUrl: string): string {
   from filed f join ended e on e.object_id = f.object_id join described d on d.object_id = f.object_id
     join projects p on p.id = f.project_id
   returning position
-), ${queueEvents('happened')}, ${noteArrivals()}, told as (
+), ${uploaded}${queueEvents(told)}, ${noteArrivals()}, told as (
   select pg_notify('carcosa_files', json_build_object('keys', json_agg(f.key))::text) from filed f where f.version > 1 having count(*) > 0
 )
 select e.id as "uploadId", d.file, ${WOKEN}

@@ -1,5 +1,7 @@
 import type { ProjectId, UploadId } from '@carcosa/kernel';
+import { queueEvents, WOKEN } from '../events/event-queue.ts';
 import type { Queryable } from '../queryable.ts';
+import { uploadTold } from './upload-events.ts';
 import { UPLOAD_COLUMNS, type UploadRow } from './upload-row.ts';
 
 /** Seconds that a lease lives unless it is renewed, by the database's clock. */
@@ -23,24 +25,34 @@ export interface LeasedUpload {
 
 /** Inserts uploads in one statement; those with a `leaseOwner` are leased to it from the start, with fence 1. */
 export async function insertUploads(db: Queryable, uploads: NewUpload[]): Promise<void> {
-  await db.query({
-    name: 'insert_uploads',
-    text: `insert into uploads (id, project_id, tenant_id, bucket_id, door, status, path, visibility, metadata,
-        declared_content_type, checksum, created_by, size, object_id, storage_key, door_state, lease_owner, lease_fence,
-        lease_until, created_at, expires_at, collect_after, quota_scopes)
-      select n.id, n."projectId", n."tenantId", n."bucketId", n.door, 'open', n.path, n.visibility, n.metadata,
-        n."declaredContentType", n.checksum, n."createdBy", n.size, n."objectId", n."storageKey", n."doorState", n."leaseOwner",
-        case when n."leaseOwner" is null then 0 else 1 end,
-        case when n."leaseOwner" is null then null else clock_timestamp() + make_interval(secs => $2) end,
-        to_timestamp(n."createdAt" / 1000), to_timestamp(n."expiresAt" / 1000), to_timestamp(n."collectAfter" / 1000),
-        n."quotaScopes"
-      from jsonb_to_recordset($1::jsonb) as n(id text, "projectId" text, "tenantId" text, "bucketId" text, door text, path text,
-        visibility text, metadata jsonb, "declaredContentType" text, checksum text, "createdBy" text, size bigint, "objectId" text,
-        "storageKey" text, "doorState" jsonb, "leaseOwner" text, "createdAt" float8, "expiresAt" float8, "collectAfter" float8,
-        "quotaScopes" text[])`,
-    values: [JSON.stringify(uploads), LEASE_SECONDS],
-  });
+  // Of bodies that come in one request nobody is told before their file is there.
+  const isTold = uploads.some(({ door }) => door !== 'simple');
+  const values = [JSON.stringify(uploads), LEASE_SECONDS];
+  await db.query(
+    isTold ? { name: 'begin_uploads', text: BEGIN, values } : { name: 'insert_uploads', text: INSERT, values },
+  );
 }
+
+const INSERT = `insert into uploads (id, project_id, tenant_id, bucket_id, door, status, path, visibility, metadata,
+    declared_content_type, checksum, created_by, size, object_id, storage_key, door_state, lease_owner, lease_fence,
+    lease_until, created_at, expires_at, collect_after, quota_scopes)
+  select n.id, n."projectId", n."tenantId", n."bucketId", n.door, 'open', n.path, n.visibility, n.metadata,
+    n."declaredContentType", n.checksum, n."createdBy", n.size, n."objectId", n."storageKey", n."doorState", n."leaseOwner",
+    case when n."leaseOwner" is null then 0 else 1 end,
+    case when n."leaseOwner" is null then null else clock_timestamp() + make_interval(secs => $2) end,
+    to_timestamp(n."createdAt" / 1000), to_timestamp(n."expiresAt" / 1000), to_timestamp(n."collectAfter" / 1000),
+    n."quotaScopes"
+  from jsonb_to_recordset($1::jsonb) as n(id text, "projectId" text, "tenantId" text, "bucketId" text, door text, path text,
+    visibility text, metadata jsonb, "declaredContentType" text, checksum text, "createdBy" text, size bigint, "objectId" text,
+    "storageKey" text, "doorState" jsonb, "leaseOwner" text, "createdAt" float8, "expiresAt" float8, "collectAfter" float8,
+    "quotaScopes" text[])`;
+
+const BEGIN = `with begun as (
+  ${INSERT} returning id, project_id, tenant_id, door, door_state, path, size, created_by, created_at as at
+), happened as (
+  ${uploadTold({ type: 'upload.created', from: 'begun' })}
+), ${queueEvents('happened')}
+select ${WOKEN}`;
 
 export async function findUpload(db: Queryable, id: UploadId): Promise<UploadRow | null> {
   const { rows } = await db.query<UploadRow>({
@@ -168,12 +180,21 @@ export async function endUpload(
   status: 'aborted' | 'expired',
   now: number,
 ): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `update uploads set status = $4, lease_owner = null, lease_until = null, collect_after = to_timestamp($5::float8 / 1000)
-     where id = $1 and lease_owner = $2 and lease_fence = $3 and status = 'open'`,
+  // Who gives one up is recorded, and told by what records it; that one is over tells only this.
+  const told =
+    status === 'aborted'
+      ? 'select count(*)::int as count from ended'
+      : `, happened as (${uploadTold({ type: 'upload.expired', from: 'ended' })}), ${queueEvents('happened')}
+         select (select count(*)::int from ended) as count, ${WOKEN}`;
+  const { rows } = await db.query<{ count: number }>(
+    `with ended as (
+       update uploads set status = $4, lease_owner = null, lease_until = null, collect_after = to_timestamp($5::float8 / 1000)
+       where id = $1 and lease_owner = $2 and lease_fence = $3 and status = 'open'
+       returning id, project_id, tenant_id, door, door_state, path, size, created_by, to_timestamp($5::float8 / 1000) as at
+     ) ${told}`,
     [id, lease.owner, lease.fence, status, now],
   );
-  return rowCount === 1;
+  return rows[0]?.count === 1;
 }
 
 /** Open uploads of a project, newest first, by keyset on the id (ids sort by time). */

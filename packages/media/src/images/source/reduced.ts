@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import type { ImageSteps } from '@carcosa/contracts';
 import sharp, { type Raw } from 'sharp';
 import type { OpenedSource } from './open-source.ts';
@@ -9,11 +9,18 @@ const HEAD_BYTES = 16;
 /** How much smaller than a copy a result is at least: closer to it, a copy of a copy would look softer. */
 const MOST_SCALE = 0.76;
 
-/** The bytes of a copy. */
-export function packReduced(data: Buffer, { width, height, channels }: Raw): Buffer {
+/** Writes a copy into a new file. @returns its bytes */
+export async function writeReduced(path: string, data: Buffer, { width, height, channels }: Raw): Promise<number> {
   const head = Buffer.alloc(HEAD_BYTES);
   for (const [at, value] of [MAGIC, width, height, channels].entries()) head.writeUInt32BE(value, at * 4);
-  return Buffer.concat([head, data]);
+  const handle = await open(path, 'wx');
+  try {
+    await handle.writeFile(head);
+    await handle.writeFile(data);
+  } finally {
+    await handle.close();
+  }
+  return head.length + data.length;
 }
 
 /** The copy as a source; null where it is gone, or not large enough for these steps. */
