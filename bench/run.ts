@@ -24,6 +24,7 @@ const ORDER = [
   'download-1gib',
   'ranges-64k',
   'transforms',
+  'video',
   'list-1m',
   'auth-overhead',
   'limiter',

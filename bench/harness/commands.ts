@@ -26,7 +26,12 @@ export function which(program: string): string | null {
   return found.status === 0 ? found.stdout.toString().trim() : null;
 }
 
-const DEBIAN_PACKAGES: Readonly<Record<string, string>> = { nginx: 'nginx-light', wrk: 'wrk', curl: 'curl' };
+const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
+  nginx: 'nginx-light',
+  wrk: 'wrk',
+  curl: 'curl',
+  ffmpeg: 'ffmpeg',
+};
 
 /**
  * Path of a program that a claim needs; installed from Debian where it is missing and we may. Null when it cannot be

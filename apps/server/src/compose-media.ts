@@ -2,24 +2,34 @@ import { join } from 'node:path';
 import type { Queryable } from '@carcosa/database';
 import {
   type Access,
+  ArrivalPlanner,
   ArrivalWorker,
   FactsService,
+  type FileService,
+  HttpInspector,
   type ImageEngine,
+  InspectionService,
+  type Inspector,
   type Notifications,
   type OperationProgress,
+  type ProjectFactsCache,
   type Quotas,
   ResultStore,
+  ScanService,
+  type ServingService,
   SourceAccess,
   StepMaker,
   type StoreRegistry,
   TransformJobs,
   TransformRunner,
   type UploadService,
+  type WebhookSender,
   WorkFolders,
 } from '@carcosa/domain';
 import type { Clock, IdGenerator, Logger, Random } from '@carcosa/kernel';
 import { FactsReader, findMediaPrograms } from '@carcosa/media';
 import type { JobQueue } from '@carcosa/queue';
+import { ClamdScanner } from './clamd-scanner.ts';
 import type { ServerConfig } from './config.ts';
 
 interface MediaParts {
@@ -39,6 +49,10 @@ interface MediaParts {
   engine: ImageEngine;
   progress: OperationProgress;
   notifications: Notifications;
+  projects: ProjectFactsCache;
+  files: FileService;
+  serving: ServingService;
+  sender: WebhookSender;
 }
 
 /** What is known of files and made of them in jobs. Neither processes nor folders are there before the first one is needed. */
@@ -58,11 +72,21 @@ export function composeMedia({ config, ...parts }: MediaParts) {
       queue.enqueue(tx, isSmall ? 'run-small-transform' : 'run-transform', { jobId: id }),
   });
   progress.addSource(transformJobs);
-  const arrivalWorker = new ArrivalWorker({
-    ...parts,
-    handle: async (tx, { objectId, contentType }) => {
-      if (FactsService.hasFacts(contentType)) await queue.enqueue(tx, 'read-facts', { objectId });
+  const planner = new ArrivalPlanner({
+    ...{ ...parts, jobs: transformJobs },
+    later: {
+      scan: (tx, objectId) => queue.enqueue(tx, 'scan-object', { objectId }),
+      readFacts: (tx, objectId) => queue.enqueue(tx, 'read-facts', { objectId }),
+      inspect: (tx, what) => queue.enqueue(tx, 'inspect-file', what),
     },
   });
-  return { facts, transformJobs, transformRunner, arrivalWorker, factsReader: reader };
+  const arrivalWorker = new ArrivalWorker({ ...parts, handle: (tx, arrival) => planner.plan(tx, arrival) });
+  const scans = new ScanService({
+    ...parts,
+    scanner: config.clamd === undefined ? null : new ClamdScanner(config.clamd),
+  });
+  // Inspectors of one's own get their names here.
+  const inspectors = new Map<string, Inspector>([['http', new HttpInspector(parts)]]);
+  const inspections = new InspectionService({ ...parts, inspectors });
+  return { facts, transformJobs, transformRunner, arrivalWorker, scans, inspections, factsReader: reader };
 }

@@ -37,6 +37,8 @@ export interface UploadParts {
   secret: string;
   publicUrl: string;
   instance: string;
+  /** Whether contents are scanned before they are served. */
+  scans: boolean;
   /** See `UploadCompletionOptions`. */
   onChange: (keys: string[]) => void;
 }

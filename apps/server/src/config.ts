@@ -130,6 +130,16 @@ const BUCKET_SHAPE = {
     .describe('addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7'),
 };
 
+/** Where clamd listens: `host:port`, or the absolute path of its socket. */
+const CLAMD_FORM = /^(?:\/\S+|(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5})$/;
+const SCAN_SHAPE = {
+  CARCOSA_CLAMD: z
+    .string()
+    .regex(CLAMD_FORM)
+    .optional()
+    .describe('where clamd listens, as 127.0.0.1:3310 or /run/clamav/clamd.ctl'),
+};
+
 /** What keeps webhooks out of the server's own network. */
 const WEBHOOK_SHAPE = {
   CARCOSA_WEBHOOK_ALLOW_PRIVATE: BUCKET_SHAPE.CARCOSA_BUCKET_ALLOW_PRIVATE,
@@ -212,6 +222,8 @@ export interface ServerConfig {
   sendfile: SendfileSettings;
   /** Lets whoever sends it read the metrics; absent: only this machine itself does. */
   metricsToken: string | undefined;
+  /** Where clamd listens; absent: nothing is scanned. */
+  clamd: string | undefined;
   /** Folders in which programs such as FFmpeg are looked for, as PATH has them. */
   programPath: string;
   people: PeopleSettings;
@@ -256,6 +268,7 @@ export function readServerConfig(environment: Environment = process.env): Server
     realtimeLimits: realtimeLimits(environment),
     sendfile: { mode: variables.CARCOSA_SENDFILE, prefix: variables.CARCOSA_SENDFILE_PREFIX },
     metricsToken: variables.CARCOSA_METRICS_TOKEN,
+    clamd: readConfig(SCAN_SHAPE, environment).CARCOSA_CLAMD,
     programPath: environment.PATH ?? '',
     people: readPeopleSettings(environment),
     stripe: readStripe(environment),

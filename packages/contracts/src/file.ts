@@ -49,6 +49,13 @@ export const FileDetail = File.extend({
     })
     .nullable()
     .describe('the file that a transform has made it of'),
+  quarantine: z
+    .object({
+      state: z.enum(['pending', 'infected', 'unscannable', 'rejected']),
+      reason: z.string().nullable().describe('what was found'),
+    })
+    .nullable()
+    .describe('why its content is not served; null: it is'),
 });
 export type FileDetail = z.infer<typeof FileDetail>;
 

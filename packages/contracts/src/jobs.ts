@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AlarmNews } from './alarm.ts';
 import { queryInteger, Timestamp } from './common.ts';
+import { Inspection } from './media/arrival-rule.ts';
 
 /** Every job: its name and what it carries. A handler for each must be there at boot, and only one. */
 export const JOBS = {
@@ -42,6 +43,10 @@ export const JOBS = {
   'fold-usage': z.object({}),
   /** Removes all files of a project that was removed, or of one tenant of it. */
   'remove-files': z.object({ projectId: z.string(), tenantId: z.string().nullable() }),
+  /** Has a content scanned that is not served before. */
+  'scan-object': z.object({ objectId: z.string() }),
+  /** Has a file looked at by an inspector. */
+  'inspect-file': z.object({ fileId: z.string(), version: z.number(), inspection: Inspection }),
   /** Finds out what a content says of itself. */
   'read-facts': z.object({ objectId: z.string() }),
   /** Makes what a transform job asks for. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Origin } from './access.ts';
 import { ByteCount, Timestamp, Visibility } from './common.ts';
 import { RateLimitOverrides } from './limits.ts';
+import { ArrivalRule, MAX_ARRIVAL_RULES } from './media/arrival-rule.ts';
 import { ListQuery, Name, Slug } from './organization.ts';
 
 const AllowedOrigins = z
@@ -17,6 +18,7 @@ const AllowedTypes = z
   .describe('what the bytes of a file may be, as image/png or image/*; null: anything');
 const MaxFileSize = ByteCount.min(1).nullable().describe('most bytes that a file may have; null: any number');
 
+const OnArrival = z.array(ArrivalRule).max(MAX_ARRIVAL_RULES).describe('what is done by itself when a file has come');
 const TransformAccess = z
   .enum(['open', 'presets', 'signed'])
   .describe(
@@ -55,6 +57,7 @@ export const ProjectSettings = z.object({
   allowedOrigins: AllowedOrigins.default(null),
   allowedTypes: AllowedTypes.default(null),
   maxFileSize: MaxFileSize.default(null),
+  onArrival: OnArrival.default([]),
   transformAccess: TransformAccess.default('open'),
   transformWidths: TransformWidths.default(null),
   transformHosts: TransformHosts.default([]),
@@ -73,6 +76,7 @@ const settingsPatch = z.strictObject({
   allowedOrigins: AllowedOrigins.optional(),
   allowedTypes: AllowedTypes.optional(),
   maxFileSize: MaxFileSize.optional(),
+  onArrival: OnArrival.optional(),
   transformAccess: TransformAccess.optional(),
   transformWidths: TransformWidths.optional(),
   transformHosts: TransformHosts.optional(),

@@ -24,6 +24,8 @@ export const JOB_SETTINGS: Record<JobName, JobSettings> = {
   'report-usage': { every: 600, concurrency: 1 },
   'fold-usage': { every: 60, concurrency: 1 },
   'hash-object': { concurrency: 2 },
+  'scan-object': { concurrency: 4 },
+  'inspect-file': { concurrency: 8 },
   'read-facts': { concurrency: 2 },
   // FFmpeg itself uses all processors.
   'run-transform': { concurrency: 1 },

@@ -70,6 +70,25 @@ export interface ApiKey {
   signs: boolean;
 }
 
+export interface ArrivalRule {
+  /** files of this type, as image/png or image/*; absent: of any */
+  type?: string;
+  /** files in this folder and below it; absent: all */
+  folder?: unknown;
+  /** a transform job; steps that the type does not have are left out */
+  steps?: MediaStep[];
+  inspect?: Inspection;
+}
+
+export interface AudioStep {
+  type: 'audio';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  format: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav';
+  /** bits a second, where the format has one */
+  bitRate: number;
+}
+
 export interface AuditEntry {
   id: number;
   /** ISO 8601 in UTC, e.g. 2026-01-31T12:00:00.000Z */
@@ -324,7 +343,7 @@ export interface CreateProjectBody {
   slug?: string;
   /** default: the first bucket that the team may write to */
   bucketId?: string;
-  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; transformAccess?: 'open' | 'presets' | 'signed'; transformWidths?: number[] | null; transformHosts?: string[]; };
+  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: ({ type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep)[]; inspect?: { use?: string; url?: string; }; }[]; transformAccess?: 'open' | 'presets' | 'signed'; transformWidths?: number[] | null; transformHosts?: string[]; };
 }
 
 export interface CreateTeamBody {
@@ -353,7 +372,7 @@ export interface CreateTransformJobBody {
   /** a batch: the same steps for each of many files */
   select?: { folder?: string; recursive?: boolean; type?: string; tag?: string; q?: string; ids?: string[]; };
   /** done one after the other, each from the source */
-  steps: { type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep[];
+  steps: ({ type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep)[];
   /** versions: the result of the one step, of one file, becomes a new version of its source */
   into?: 'files' | 'versions';
 }
@@ -568,6 +587,8 @@ export interface FileDetail {
   facts: FileFacts | null;
   /** the file that a transform has made it of */
   madeOf: { fileId: string; version: number; jobId: string | null; step: Record<string, unknown>; } | null;
+  /** why its content is not served; null: it is */
+  quarantine: { state: 'pending' | 'infected' | 'unscannable' | 'rejected'; reason: string | null; } | null;
 }
 
 export interface FileFacts {
@@ -646,6 +667,22 @@ export interface Folder {
   bytes: number;
 }
 
+export interface GifToVideoStep {
+  type: 'gif-to-video';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  format: 'mp4' | 'webm';
+}
+
+export interface HlsStep {
+  type: 'hls';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** renditions; those above the source are left out */
+  heights: number[];
+  segmentSeconds: number;
+}
+
 export interface ImageStep {
   type: 'image';
   /** where its results go, without their ending; default "{folder}{stem}" */
@@ -687,6 +724,13 @@ export interface InitUploadResult {
   partCount?: number;
   /** when the upload ends unfinished; addresses expire sooner and can be signed again */
   expiresAt: string;
+}
+
+export interface Inspection {
+  /** the inspector: "http", or the name of one that was built in */
+  use: string;
+  /** of "http": what is asked */
+  url?: string;
 }
 
 export interface Invitation {
@@ -852,6 +896,8 @@ export interface Me {
   organizations: { id: string; name: string; slug: string; role: MemberRole; }[];
 }
 
+export type MediaStep = PosterStep | ThumbnailsStep | SpriteStep | PreviewStep | TranscodeStep | HlsStep | TrimStep | AudioStep | WaveformStep | LoudnessStep | GifToVideoStep | ImageStep;
+
 export interface Member {
   userId: string;
   email: string;
@@ -964,6 +1010,28 @@ export interface Plan {
   eventRetentionDays: number | null;
 }
 
+export interface PosterStep {
+  type: 'poster';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** seconds; absent: a key frame near the first tenth, at most ten seconds in */
+  at?: number;
+  /** absent: as wide as the source */
+  width?: number;
+  format: 'jpeg' | 'png' | 'webp';
+}
+
+export interface PreviewStep {
+  type: 'preview';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** where it begins; absent: a tenth of the way */
+  at?: number;
+  duration: number;
+  width: number;
+  format: 'mp4' | 'webm';
+}
+
 export interface Price {
   price: number;
   /** so many units cost the price */
@@ -1029,6 +1097,8 @@ export interface ProjectSettings {
   allowedTypes: string[] | null;
   /** most bytes that a file may have; null: any number */
   maxFileSize: number | null;
+  /** what is done by itself when a file has come */
+  onArrival: ArrivalRule[];
   /** what addresses of transforms may say without a signature: any steps, nothing but a preset, or nothing at all; keys with transforms:execute may always */
   transformAccess: 'open' | 'presets' | 'signed';
   /** the only widths and heights of unsigned transforms, which then may say fit, gravity and format beside them; null: any steps */
@@ -1317,6 +1387,16 @@ export interface SignedUrlBody {
   version?: number;
 }
 
+export interface SpriteStep {
+  type: 'sprite';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** pictures on the sheet, evenly spread */
+  count: number;
+  width: number;
+  columns: number;
+}
+
 export interface StepOutcome {
   type: string;
   /** of a ladder or sheet, what players are given comes last */
@@ -1353,6 +1433,18 @@ export interface Tenant {
   updatedAt: string;
 }
 
+export interface ThumbnailsStep {
+  type: 'thumbnails';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** seconds of each */
+  times?: number[];
+  /** without times: so many, evenly spread */
+  count: number;
+  width: number;
+  format: 'jpeg' | 'png' | 'webp';
+}
+
 export interface TokenFacts {
   valid: boolean;
   type?: 'api-key' | 'tenant-token' | 'access-token';
@@ -1362,6 +1454,20 @@ export interface TokenFacts {
   userId?: string;
   permissions?: PermissionName[];
   restrictions?: KeyRestrictions;
+}
+
+export interface TranscodeStep {
+  type: 'transcode';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  /** mp4: H.264 and AAC; webm: VP9 and Opus; av1: AV1 and Opus in MP4 */
+  format: 'mp4' | 'webm' | 'av1';
+  /** never enlarged */
+  maxHeight?: number;
+  /** constant rate factor: smaller is better */
+  quality?: number;
+  preset: 'fast' | 'medium' | 'slow';
+  audio: boolean;
 }
 
 export interface TransferBody {
@@ -1381,7 +1487,7 @@ export interface TransformJob {
   progress: number;
   /** the one that is being done */
   step: string | null;
-  steps: (Record<string, unknown>)[];
+  steps: Record<string, unknown>[];
   /** of the steps that are done; of a batch, see its items */
   results: StepOutcome[];
   /** of a batch */
@@ -1433,6 +1539,16 @@ export interface TransformStatistics {
   reduced: { made: number; used: number; };
   cache: { entries: number; bytes: number; maxBytes: number; memoryBytes: number; evicted: number; purged: number; };
   processes: { working: number; waiting: number; refused: number; ended: { time: number; memory: number; crash: number; }; };
+}
+
+export interface TrimStep {
+  type: 'trim';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  start: number;
+  end: number;
+  /** false: copies the streams, from the key frame before the start */
+  exact: boolean;
 }
 
 export interface TwoFactorSetup {
@@ -1500,7 +1616,7 @@ export interface UpdateMeBody {
 
 export interface UpdateProjectBody {
   name?: string;
-  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; transformAccess?: 'open' | 'presets' | 'signed'; transformWidths?: number[] | null; transformHosts?: string[]; };
+  settings?: { defaultVisibility?: 'public' | 'private'; delivery?: 'stream' | 'redirect'; hashDirectUploads?: boolean; trashRetentionDays?: number; allowedOrigins?: string[] | null; allowedTypes?: string[] | null; maxFileSize?: number | null; onArrival?: { type?: string; folder?: string; steps?: ({ type: 'poster'; path?: string; at?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'thumbnails'; path?: string; times?: number[]; count?: number; width?: number; format?: 'jpeg' | 'png' | 'webp'; } | { type: 'sprite'; path?: string; count?: number; width?: number; columns?: number; } | { type: 'preview'; path?: string; at?: number; duration?: number; width?: number; format?: 'mp4' | 'webm'; } | { type: 'transcode'; path?: string; format?: 'mp4' | 'webm' | 'av1'; maxHeight?: number; quality?: number; preset?: 'fast' | 'medium' | 'slow'; audio?: boolean; } | { type: 'hls'; path?: string; heights?: number[]; segmentSeconds?: number; } | { type: 'trim'; path?: string; start?: number; end: number; exact?: boolean; } | { type: 'audio'; path?: string; format?: 'mp3' | 'm4a' | 'opus' | 'flac' | 'wav'; bitRate?: number; } | { type: 'waveform'; path?: string; points?: number; width?: number; height?: number; color?: string; } | LoudnessStep | { type: 'gif-to-video'; path?: string; format?: 'mp4' | 'webm'; } | ImageStep)[]; inspect?: { use?: string; url?: string; }; }[]; transformAccess?: 'open' | 'presets' | 'signed'; transformWidths?: number[] | null; transformHosts?: string[]; };
   bucketId?: string;
 }
 
@@ -1658,6 +1774,16 @@ export interface ValidateTokenBody {
   token: string;
 }
 
+export interface WaveformStep {
+  type: 'waveform';
+  /** where its results go, without their ending; default "{folder}{stem}" */
+  path?: string;
+  points: number;
+  width: number;
+  height: number;
+  color: string;
+}
+
 export interface Webhook {
   id: string;
   organizationId: string;
@@ -1765,10 +1891,13 @@ export type EventType =
   | 'file.analyzed'
   | 'file.copied'
   | 'file.created'
+  | 'file.inspected'
   | 'file.moved'
   | 'file.purged'
+  | 'file.quarantined'
   | 'file.replaced'
   | 'file.restored'
+  | 'file.scanned'
   | 'file.trashed'
   | 'file.updated'
   | 'file.version_restored'
@@ -1877,7 +2006,7 @@ export interface Operations {
   "GET /files/{id}/facts": { path: { id: string }; query?: { projectId?: string }; data: FileFactsDetail };
   "GET /files/{id}/versions": { path: { id: string }; query?: { projectId?: string; limit?: number; cursor?: string }; data: { items: FileVersion[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /health": { data: { status: 'up' | 'degraded'; version: string; components: { database: { status: 'up' | 'down'; latency: number; error?: string; }; storage: { status: 'up' | 'down'; latency: number; error?: string; }; disk: { status: 'up' | 'down'; latency: number; error?: string; }; queue: { status: 'up' | 'down'; latency: number; error?: string; }; redis?: { status: 'up' | 'down'; latency: number; error?: string; }; mail?: { status: 'up' | 'down'; latency: number; error?: string; }; }; } };
-  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-events' | 'retain-usage' | 'report-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
+  "GET /jobs": { query?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-events' | 'retain-usage' | 'report-usage' | 'fold-usage' | 'remove-files' | 'scan-object' | 'inspect-file' | 'read-facts' | 'run-transform' | 'run-small-transform'; state?: JobState; limit?: number; cursor?: string }; data: { items: Job[]; nextCursor: string | null; hasMore: boolean; } };
   "GET /jobs/queues": { data: { queues: JobQueueView[]; } };
   "GET /jobs/{id}": { path: { id: string }; data: Job };
   "GET /organizations": { query?: { limit?: number; cursor?: string }; data: { items: Organization[]; nextCursor: string | null; hasMore: boolean; } };
@@ -1986,7 +2115,7 @@ export interface Operations {
   "POST /invitations/decline": { body: InvitationTokenBody; data: null };
   "POST /invitations/preview": { body: InvitationTokenBody; data: InvitationPreview };
   "POST /invitations/{id}/resend": { path: { id: string }; data: { id: string; organizationId: string; teamId: string | null; email: string; role: MemberRole; status: 'pending' | 'accepted' | 'declined' | 'revoked' | 'expired'; invitedBy: string; expiresAt: string; createdAt: string; link: string; } };
-  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-events' | 'retain-usage' | 'report-usage' | 'fold-usage' | 'remove-files' | 'read-facts' | 'run-transform' | 'run-small-transform'; } | null; data: { retried: number; } };
+  "POST /jobs/retry": { body?: { queue?: 'dead-letters' | 'evaluate-alarms' | 'tell-alarm' | 'collect-garbage' | 'hash-object' | 'retain-audit' | 'seal-audit' | 'purge-trash' | 'deliver-callback' | 'settle-signed-uploads' | 'retain-events' | 'retain-usage' | 'report-usage' | 'fold-usage' | 'remove-files' | 'scan-object' | 'inspect-file' | 'read-facts' | 'run-transform' | 'run-small-transform'; } | null; data: { retried: number; } };
   "POST /jobs/{id}/cancel": { path: { id: string }; data: null };
   "POST /jobs/{id}/retry": { path: { id: string }; data: null };
   "POST /organizations": { body: CreateOrganizationBody; data: Organization };

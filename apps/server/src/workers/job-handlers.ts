@@ -26,6 +26,8 @@ export function jobHandlers({
   billing,
   facts,
   transformRunner,
+  scans,
+  inspections,
   callbacks,
   settlement,
 }: Carcosa): JobHandlers {
@@ -69,6 +71,8 @@ export function jobHandlers({
       if (isId('project', projectId)) await removal.remove({ projectId, tenantId }, context.signal);
     })
     .on('hash-object', ({ objectId }, context) => hashStoredObject({ db: database.pool, stores }, objectId, context))
+    .on('scan-object', ({ objectId }, context) => scans.scan(objectId, context))
+    .on('inspect-file', (what, context) => inspections.inspect(what, context))
     .on('read-facts', ({ objectId }, context) => facts.read(objectId, context))
     .on('run-transform', ({ jobId }, context) => transformRunner.run(jobId, context))
     .on('run-small-transform', ({ jobId }, context) => transformRunner.run(jobId, context));

@@ -30,6 +30,9 @@ export interface ServedFileRow {
   organizationEgress: number | null;
   projectEgress: number | null;
   tenantEgress: number | null;
+  /** Why it is not served; null: it is. */
+  quarantine: string | null;
+  quarantineReason: string | null;
   /** As whoever changed the metadata wrote it: anything at all. */
   focalPoint: unknown;
 }
@@ -39,7 +42,8 @@ const COLUMNS = `f.id, f.key, f.project_id as "projectId", f.path, f.name, f.vis
   v.created_at as "lastModified", coalesce(p.settings->>'delivery', 'stream') as delivery, p.signing_key_version as "signingKeyVersion",
   p.settings->'rateLimits' as "rateLimits", f.tenant_id as "tenantId", g.id as "organizationId",
   (coalesce(n.quotas, '{}') || g.quotas)->'egressBytes' as "organizationEgress", p.quotas->'egressBytes' as "projectEgress",
-  t.quotas->'egressBytes' as "tenantEgress", f.metadata->'focalPoint' as "focalPoint"`;
+  t.quotas->'egressBytes' as "tenantEgress", f.metadata->'focalPoint' as "focalPoint", o.quarantine,
+  o.quarantine_reason as "quarantineReason"`;
 
 const JOINS = `join objects o on o.id = v.object_id join projects p on p.id = f.project_id and p.deleted_at is null
   join organizations g on g.id = p.organization_id left join plans n on n.name = g.plan left join tenants t on t.id = nullif(f.tenant_id, '')

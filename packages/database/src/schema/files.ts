@@ -28,6 +28,10 @@ export const objects = pgTable(
     sha256: bytea(),
     md5: bytea(),
     createdAt: instant('created_at').notNull(),
+    /** Why it is not served; null: it is. */
+    quarantine: text().$type<'pending' | 'infected' | 'unscannable' | 'rejected'>(),
+    /** What was found, for a person. */
+    quarantineReason: text('quarantine_reason'),
   },
   (table) => [
     index('objects_sha256').on(table.projectId, table.sha256),

@@ -85,7 +85,13 @@ export class FactsService {
   async read(objectId: string, { signal }: { signal: AbortSignal }): Promise<void> {
     const { db } = this.#parts;
     const object = isId('object', objectId) ? await findMediaObject(db, objectId) : null;
-    if (!object || !FactsService.hasFacts(object.contentType) || (await hasFacts(db, object.id))) return;
+    if (
+      !object ||
+      object.quarantine !== null ||
+      !FactsService.hasFacts(object.contentType) ||
+      (await hasFacts(db, object.id))
+    )
+      return;
     const found = await this.#find(object, signal);
     if (found) await this.#store(object, found);
   }

@@ -1,6 +1,11 @@
+export * from './arrival-planner.ts';
 export * from './arrival-worker.ts';
 export * from './facts-service.ts';
+export * from './http-inspector.ts';
+export * from './inspection-service.ts';
+export * from './inspector.ts';
 export * from './result-store.ts';
+export * from './scan-service.ts';
 export * from './source-access.ts';
 export { StepMaker, type StepMakerParts } from './step-maker.ts';
 export * from './transform-jobs.ts';

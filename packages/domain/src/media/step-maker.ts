@@ -51,11 +51,20 @@ export interface Making {
   onStep(outcomes: readonly StepOutcome[]): Promise<void>;
 }
 
+/** @throws CarcosaError `file_quarantined` */
+export function assertServable({ quarantine }: Pick<SourceRow, 'quarantine'>): void {
+  if (quarantine !== null) throw new CarcosaError('file_quarantined', { details: { state: quarantine } });
+}
+
+/** Whether files of a type have a step. */
+export function stepFits({ type }: MediaStep, contentType: string): boolean {
+  return type === 'image' ? formatOf(contentType) !== null : containerOf(contentType) !== null;
+}
+
 /** @throws CarcosaError `unsupported_media_type` for a step that files of the type do not have */
-export function assertStepFits({ type }: MediaStep, contentType: string): void {
-  const fits = type === 'image' ? formatOf(contentType) !== null : containerOf(contentType) !== null;
-  if (fits) return;
-  const message = `The step "${type}" is not for files of the type ${contentType}.`;
+export function assertStepFits(step: MediaStep, contentType: string): void {
+  if (stepFits(step, contentType)) return;
+  const message = `The step "${step.type}" is not for files of the type ${contentType}.`;
   throw new CarcosaError('unsupported_media_type', { message });
 }
 
@@ -71,6 +80,7 @@ export class StepMaker {
   async make(making: Making): Promise<StepOutcome[]> {
     const { source, steps, jobId, into, folder, signal } = making;
     const outcomes = [...making.done];
+    assertServable(source);
     for (let at = outcomes.length; at < steps.length; at++) {
       signal.throwIfAborted();
       const step = steps[at] as MediaStep;

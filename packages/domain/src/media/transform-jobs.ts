@@ -35,7 +35,7 @@ import { pageOf } from '../lists.ts';
 import type { Operation, OperationSource, Progress } from '../realtime/operation-progress.ts';
 import { itemView, jobView } from './job-view.ts';
 import { resultPath } from './result-paths.ts';
-import { assertStepFits } from './step-maker.ts';
+import { assertServable, assertStepFits } from './step-maker.ts';
 
 export interface TransformJobsParts {
   db: Queryable;
@@ -171,6 +171,7 @@ export class TransformJobs implements OperationSource {
     const source = isId('file', input.fileId) ? await findSource(db, input.fileId, input.version ?? null) : null;
     if (source?.projectId !== grant.projectId) throw new CarcosaError('not_found');
     assertCovers(grant, { ...source, tenantId: source.tenantId || null });
+    assertServable(source);
     for (const step of input.steps) {
       assertStepFits(step, source.contentType);
       if (step.path !== undefined && !mayPlace(grant, resultPath(step.path, source, ''))) throw placeRefused(grant);

@@ -152,15 +152,15 @@ export class ServingService {
     if (!KEY.test(key) || (version ?? 1) > MAX_VERSION) throw new CarcosaError('not_found');
     const file = await this.#cache.get(key, version);
     if (!file) throw new CarcosaError('not_found');
-    if (file.visibility === 'public') return { file, expiresIn: null };
+    if (file.visibility === 'public') return servable(file, null);
     const left = ((await admits(file)) ?? 0) - this.#options.clock.now();
     if (left <= 0) throw new CarcosaError('signature_invalid');
-    return { file, expiresIn: Math.floor(left / 1000) };
+    return servable(file, Math.floor(left / 1000));
   }
 
   /** The file with that id, for who may read it in its project. @throws CarcosaError `not_found`, `forbidden` */
   async openAs(actor: Actor, id: string, version: number | null): Promise<OpenedFile> {
-    return { file: (await this.#find(actor, id, version)).file, expiresIn: null };
+    return servable((await this.#find(actor, id, version)).file, null);
   }
 
   /**
@@ -178,7 +178,7 @@ export class ServingService {
       return this.#admit(file, { key: file.key, version, download: null, expires, signature });
     const mayRead = vouched || (grant.grant !== null && covers(grant.grant, file));
     if (!mayRead && file.visibility !== 'public') throw refusal;
-    return { file, expiresIn: null };
+    return servable(file, null);
   }
 
   /** Signs the address of a file, once it is recorded that it does. @throws CarcosaError `not_found`, `forbidden` */
@@ -211,13 +211,13 @@ export class ServingService {
 
   #admit(file: ServedFile | null, address: FileAddress): OpenedFile {
     if (!file) throw new CarcosaError('not_found');
-    if (file.visibility === 'public') return { file, expiresIn: null };
+    if (file.visibility === 'public') return servable(file, null);
     const { version, download, expires, signature } = address;
     if (expires === undefined || signature === undefined) throw new CarcosaError('signature_invalid');
     const authentic = this.#signer.verify(file, { expires, version, download }, signature);
     const left = Number(expires) * 1000 - this.#options.clock.now();
     if (!authentic || left <= 0) throw new CarcosaError('signature_invalid');
-    return { file, expiresIn: Math.floor(left / 1000) };
+    return servable(file, Math.floor(left / 1000));
   }
 
   /** What an actor may read in a project, and what to say where that is not enough. */
@@ -265,4 +265,13 @@ export class ServingService {
     if (!file) throw new CarcosaError('not_found');
     return { file, tenantId: known.tenantId };
   }
+}
+
+/** @throws CarcosaError `file_quarantined`: whoever may read it is told why */
+function servable(file: ServedFile, expiresIn: number | null): OpenedFile {
+  if (file.quarantine === null) return { file, expiresIn };
+  const details = { state: file.quarantine, reason: file.quarantineReason };
+  if (file.quarantine === 'pending') throw new CarcosaError('file_quarantined', { details });
+  const message = `This content is not served: ${file.quarantineReason ?? file.quarantine}.`;
+  throw new CarcosaError('file_quarantined', { message, details, retryable: false });
 }

@@ -43,6 +43,8 @@ export interface UploadCompletionOptions {
   random: Random;
   /** Without a "/" at its end. */
   publicUrl: string;
+  /** Whether contents are scanned before they are served. */
+  scans?: boolean | undefined;
   /** Told the keys of files that got a new version, once it is committed: this process may remember the one before. */
   onChange?: ((keys: string[]) => void) | undefined;
 }
@@ -190,6 +192,7 @@ export class UploadCompletion {
       ...facts,
       md5: facts.md5 ?? null,
       collectAfter: options.collectAfter ?? null,
+      quarantine: this.#options.scans ? 'pending' : null,
       now: clock.now(),
       audit: auditEntry(actor, { action: 'file.create', place, after }, clock),
     };

@@ -47,6 +47,8 @@ export interface WholeUploadsOptions {
   ids: IdGenerator;
   random: Random;
   logger: Logger;
+  /** Whether contents are scanned before they are served. */
+  scans?: boolean | undefined;
   /** Without a "/" at its end. */
   publicUrl: string;
 }
@@ -150,6 +152,7 @@ export class WholeUploads {
       defaultVisibility,
       ...facts,
       now: clock.now(),
+      quarantine: this.#options.scans ? ('pending' as const) : null,
       audit: auditEntry(actor, event, clock),
     };
     const file = await this.#steps.submit({ place: `${projectId}/${tenantId}/${path}`, stored });

@@ -140,7 +140,7 @@ class TypePrinter {
   }
 
   #list(item: string): string {
-    return /[ |]/.test(item) && !item.startsWith('{') ? `(${item})[]` : `${item}[]`;
+    return isUnion(item) ? `(${item})[]` : `${item}[]`;
   }
 
   #enumeration(values: unknown[]): string {
@@ -168,3 +168,14 @@ const isNamed = (json: Json): boolean =>
   json.type === 'object' || 'oneOf' in json || (Array.isArray(json.enum) && json.enum.length > 3);
 const literal = (value: unknown): string =>
   typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : JSON.stringify(value);
+
+/** Whether a type is one of several: a `|` that stands in no braces. */
+function isUnion(type: string): boolean {
+  let depth = 0;
+  for (const letter of type) {
+    if ('{(<['.includes(letter)) depth += 1;
+    else if ('})>]'.includes(letter)) depth -= 1;
+    else if (letter === '|' && depth === 0) return true;
+  }
+  return false;
+}

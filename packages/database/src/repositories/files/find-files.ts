@@ -25,16 +25,20 @@ export async function findFileDetail(
   id: FileId,
   publicUrl: string,
 ): Promise<FileDetail | null> {
-  const { rows } = await db.query<Pick<FileDetail, 'facts' | 'madeOf'> & { file: File }>({
+  const { rows } = await db.query<Omit<FileDetail, keyof File> & { file: File }>({
     name: 'find_file_detail',
-    text: `select ${fileJson('f', '$1')} as file, x.facts, ${madeOf('g')} as "madeOf" from files f
+    text: `select ${fileJson('f', '$1')} as file, x.facts, ${madeOf('g')} as "madeOf",
+        case when o.quarantine is not null then json_build_object('state', o.quarantine, 'reason', o.quarantine_reason) end as quarantine
+      from files f join objects o on o.id = f.object_id
       left join file_facts x on x.object_id = f.object_id
       left join file_origins g on g.file_id = f.id and g.version = f.version
       where f.id = $3 and f.project_id = $2`,
     values: [publicUrl, projectId, id],
   });
   const [found] = rows;
-  return found ? { ...found.file, facts: found.facts, madeOf: found.madeOf } : null;
+  if (!found) return null;
+  const { file, ...known } = found;
+  return { ...file, ...known };
 }
 
 /** What a file was made of, from the alias of a joined `file_origins`. */

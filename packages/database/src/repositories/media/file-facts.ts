@@ -11,6 +11,8 @@ export interface MediaObjectRow {
   /** Bytes. */
   size: number;
   contentType: string;
+  /** Null: it may be looked into. */
+  quarantine: string | null;
 }
 
 /** What is stored of a content. */
@@ -28,7 +30,7 @@ export interface NewFacts {
 
 export async function findMediaObject(db: Queryable, id: ObjectId): Promise<MediaObjectRow | null> {
   const { rows } = await db.query<MediaObjectRow>(
-    `select id, project_id as "projectId", bucket_id as "bucketId", storage_key as "storageKey", size, content_type as "contentType"
+    `select id, project_id as "projectId", bucket_id as "bucketId", storage_key as "storageKey", size, content_type as "contentType", quarantine
      from objects where id = $1`,
     [id],
   );

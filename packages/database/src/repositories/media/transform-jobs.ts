@@ -188,13 +188,15 @@ export interface SourceRow {
   /** Bytes. */
   size: number;
   contentType: string;
+  /** Null: something may be made of it. */
+  quarantine: string | null;
 }
 
 /** The content of a live file: the present one where `version` is null. Null when there is none. */
 export async function findSource(db: Queryable, id: FileId, version: number | null): Promise<SourceRow | null> {
   const { rows } = await db.query<SourceRow>(
     `select f.id as "fileId", v.version, f.project_id as "projectId", f.tenant_id as "tenantId", f.path, f.visibility, o.id as "objectId",
-       o.bucket_id as "bucketId", o.storage_key as "storageKey", o.size, o.content_type as "contentType"
+       o.bucket_id as "bucketId", o.storage_key as "storageKey", o.size, o.content_type as "contentType", o.quarantine
      from files f join file_versions v on v.file_id = f.id and v.version = coalesce($2, f.version) join objects o on o.id = v.object_id
      where f.id = $1 and f.deleted_at is null`,
     [id, version],

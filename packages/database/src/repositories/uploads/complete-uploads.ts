@@ -25,6 +25,8 @@ export interface UploadCompletion {
   collectAfter: number | null;
   /** Milliseconds since the epoch. */
   now: number;
+  /** `pending`: it is not served until it was scanned. */
+  quarantine: 'pending' | null;
   /** What is recorded of it; which file it became, of which version, only the database knows. */
   audit: NewAuditEntry;
 }
@@ -54,7 +56,7 @@ export async function completeUploads(
 const COMPLETE = `
 with input as (
   select * from jsonb_to_recordset($1::jsonb) as n("uploadId" text, owner text, fence bigint, "fileId" text, "fileKey" text,
-    folder text, name text, "defaultVisibility" text, size bigint, "contentType" text, sha256 text, md5 text, "collectAfter" float8, now float8, audit jsonb)
+    folder text, name text, "defaultVisibility" text, size bigint, "contentType" text, sha256 text, md5 text, "collectAfter" float8, now float8, audit jsonb, quarantine text)
 ), ended as (
   update uploads u set status = 'completed', "offset" = n.size, size = n.size, staged = case when n."collectAfter" is null then null else u.staged end,
     lease_owner = null, lease_until = null, collect_after = to_timestamp(n."collectAfter" / 1000)
@@ -63,7 +65,7 @@ with input as (
     and ${tenantStays('u.tenant_id')}
   returning u.id, u.project_id, u.tenant_id, u.bucket_id, u.path, u.visibility, u.metadata, u.declared_content_type,
     u.created_by, u.object_id, u.storage_key, u.door, u.door_state, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
-    decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now, n.audit
+    decode(n.sha256, 'hex') as sha256, decode(n.md5, 'hex') as md5, to_timestamp(n.now / 1000) as now, n.audit, n.quarantine
 ), ${fileEnded('$2', { ofSessions: true })}`;
 
 /** The file that a completed upload became, as it is now; null when there is none (any more). */

@@ -28,8 +28,8 @@ export function fileEnded(publicUrl: string, { ofSessions = false } = {}): strin
     ? '(select position from happened union all select position from uploaded) both_told'
     : 'happened';
   return `stored as (
-  insert into objects (id, project_id, bucket_id, storage_key, size, content_type, declared_content_type, sha256, md5, created_at)
-  select object_id, project_id, bucket_id, storage_key, size, "contentType", declared_content_type, sha256, md5, now from ended
+  insert into objects (id, project_id, bucket_id, storage_key, size, content_type, declared_content_type, sha256, md5, created_at, quarantine)
+  select object_id, project_id, bucket_id, storage_key, size, "contentType", declared_content_type, sha256, md5, now, quarantine from ended
 ), filed as (
   insert into files as f (id, project_id, tenant_id, key, path, folder, name, visibility, metadata, uploaded_by, version,
     object_id, bucket_id, size, content_type, declared_content_type, sha256, md5, created_at, updated_at)

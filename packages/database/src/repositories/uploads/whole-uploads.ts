@@ -55,6 +55,8 @@ export interface WholeUpload {
   sha256: string;
   /** Milliseconds since the epoch. */
   now: number;
+  /** `pending`: it is not served until it was scanned. */
+  quarantine: 'pending' | null;
   /** As `file.create`; it becomes `file.replace` where there was a file. */
   audit: NewAuditEntry;
 }
@@ -98,7 +100,7 @@ with input as (
   select * from jsonb_to_recordset($1::jsonb) as n(id text, "projectId" text, "tenantId" text, "bucketId" text, door text, path text,
     visibility text, metadata jsonb, "declaredContentType" text, checksum text, "createdBy" text, size bigint, "objectId" text,
     "storageKey" text, "doorState" jsonb, "createdAt" float8, "expiresAt" float8, "fileId" text, "fileKey" text, folder text, name text,
-    "defaultVisibility" text, "contentType" text, sha256 text, now float8, audit jsonb)
+    "defaultVisibility" text, "contentType" text, sha256 text, now float8, audit jsonb, quarantine text)
 ), announced as (
   ${announce('$3')}
 ), kept as (
@@ -108,7 +110,7 @@ with input as (
   select n.id, n."projectId" as project_id, n."tenantId" as tenant_id, n."bucketId" as bucket_id, n.path, n.visibility, n.metadata,
     n."declaredContentType" as declared_content_type, n."createdBy" as created_by, n."objectId" as object_id,
     n."storageKey" as storage_key, n."doorState" as door_state, n."fileId", n."fileKey", n.folder, n.name, n."defaultVisibility", n.size, n."contentType",
-    decode(n.sha256, 'hex') as sha256, null::bytea as md5, to_timestamp(n.now / 1000) as now, n.audit
+    decode(n.sha256, 'hex') as sha256, null::bytea as md5, to_timestamp(n.now / 1000) as now, n.audit, n.quarantine
   from input n join kept on kept.id = n."objectId"
 ), recorded as (
   insert into uploads (id, project_id, tenant_id, bucket_id, door, status, path, visibility, metadata, declared_content_type, checksum,
