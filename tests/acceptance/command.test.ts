@@ -215,6 +215,30 @@ describe('who one is', () => {
   });
 });
 
+it('init adds uploads to an app, and leaves alone what is there', async () => {
+  const app = path.join(home, 'app');
+  await put('app/package.json', JSON.stringify({ dependencies: { next: '16.0.0', express: '5.0.0' } }));
+  await put('app/.env.local', 'OTHER=1');
+  await put('app/app/upload/page.tsx', 'mine');
+  const init = (...args: string[]) => carcosa(['init', ...args], { cwd: app });
+  const planned = await init('--dry-run', '--json');
+  expect(JSON.parse(planned.out)).toMatchObject({ framework: 'Next.js', dryRun: true });
+  expect(await readdir(path.join(app, 'app'))).toEqual(['upload']);
+  const { out } = await init();
+  expect(out).toMatch(/write app\/api\/upload\/route\.ts/);
+  expect(out).toMatch(/keep {2}app\/upload\/page\.tsx/);
+  expect(await readFile(path.join(app, 'app/upload/page.tsx'), 'utf8')).toBe('mine');
+  expect(await readFile(path.join(app, 'app/api/upload/route.ts'), 'utf8')).toContain(
+    "from '@carcosa/file-router/next'",
+  );
+  const env = await readFile(path.join(app, '.env.local'), 'utf8');
+  expect(env).toBe(`OTHER=1\nCARCOSA_URL=${proxy.url}\nCARCOSA_API_KEY=${server.apiKey}\n`);
+  expect((await init()).out).toMatch(/keep {2}\.env\.local/);
+  expect((await init('--framework', 'rails')).code).toBe(2);
+  await put('bare/package.json', '{}');
+  expect((await carcosa(['init'], { cwd: path.join(home, 'bare') })).code).toBe(2);
+});
+
 it('listen forwards what happens to this machine, signed', async () => {
   const receiver = await WebhookReceiver.open();
   const secret = `whsec_${Buffer.from('a secret of 24 bytes ok!').toString('base64')}`;

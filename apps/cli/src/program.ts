@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { changeFiles } from './commands/change-files.ts';
 import { checkHealth } from './commands/check-health.ts';
 import { downloadFiles } from './commands/download-files.ts';
+import { initApp } from './commands/init-app.ts';
 import { listFiles } from './commands/list-files.ts';
 import { listenForEvents } from './commands/listen-for-events.ts';
 import { logIn } from './commands/log-in.ts';
@@ -46,7 +47,7 @@ export function createProgram(environment: Environment): Command {
       await work(new Context(environment, output, all), given as never, options);
     };
   const parts = [
-    ...[startServer, checkHealth, logIn],
+    ...[startServer, initApp, checkHealth, logIn],
     ...[uploadFiles, downloadFiles, listFiles, changeFiles, syncFolder, showAddresses],
     ...[manageKeys, manageProjects, manageBuckets, listenForEvents, showLogs, migrateUploads],
     // The last, as it looks at all others.

@@ -3,9 +3,11 @@ import {
   type Access,
   DeliveryService,
   type EventService,
+  type Mailer,
   type Notifications,
   type ProjectFactsCache,
   type Sealer,
+  WebhookNotice,
   WebhookSender,
   WebhookService,
   WebhookWorker,
@@ -27,6 +29,8 @@ export interface WebhookParts {
   events: EventService;
   projects: ProjectFactsCache;
   notifications: Notifications;
+  /** Null while no mail server is configured. */
+  mailer: Mailer | null;
   version: string;
   tracing: Tracing;
   /** Private networks that may be reached. */
@@ -45,7 +49,11 @@ export function composeWebhooks({ networks, webhookTimeoutMs, ...parts }: Webhoo
   return {
     sender,
     guard,
-    webhookParts: { webhooks, deliveries, webhookWorker: new WebhookWorker({ ...parts, sender }) },
+    webhookParts: {
+      webhooks,
+      deliveries,
+      webhookWorker: new WebhookWorker({ ...parts, sender, notice: new WebhookNotice(parts) }),
+    },
   };
 }
 

@@ -181,8 +181,10 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     transaction(database.pool, (tx) => work(seen(tx)), { isolation: 'repeatable read' });
   const audit = new AuditService({ db, snapshot, access, projects: projectFacts });
   const events = new EventService({ db, access, publicUrl, projects: projectFacts });
+  const people = composePeople({ ...common, database, secret, settings: config.people });
   const { webhookParts, sender, guard } = composeWebhooks({
     ...{ ...common, access, sealer, events, notifications, projects: projectFacts, version: rest.version },
+    ...{ mailer: people.mailer },
     ...{ tracing, networks: config.webhookNetworks, webhookTimeoutMs: input.webhookTimeoutMs },
   });
   const redis = config.redisUrl
@@ -197,7 +199,6 @@ function composeServices(input: ComposeInput & { clock: Clock; random: Random },
     serving.projectChanged(id);
   };
   const tenantFacts = new TenantFactsCache(common);
-  const people = composePeople({ ...common, database, secret, settings: config.people });
   const { closeLimits, ...limits } = composeLimits({
     ...{ ...common, config, projects: projectFacts, notifications, onChange },
   });

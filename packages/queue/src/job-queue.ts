@@ -163,14 +163,22 @@ export class JobQueue {
     return (await this.#pool.query<JobCount>(text)).rows;
   }
 
+  /**
+   * Takes no more jobs, waits up to `patience` milliseconds for those that run, and leaves the rest to be done elsewhere. Jobs can be made
+   * still: requests that are under way need that.
+   */
+  async stopWorking(patience = 5_000): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#unsubscribe();
+    await Promise.all([...this.#workers.values()].map((worker) => worker.close(patience)));
+  }
+
   /** Takes no more jobs, waits up to `patience` milliseconds for those that run, and closes the connections. */
   async close(patience = 5_000): Promise<void> {
     this.#closing.abort();
     this.#started.reject(new CarcosaError('shutting_down'));
     await this.#starting;
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#unsubscribe();
-    await Promise.all([...this.#workers.values()].map((worker) => worker.close(patience)));
+    await this.stopWorking(patience);
     await this.#boss.stop({ graceful: false });
     await this.#pool.end();
   }

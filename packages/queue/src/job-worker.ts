@@ -7,6 +7,8 @@ import { HEARTBEAT_SECONDS } from './job-settings.ts';
 /** How long a worker sleeps when nobody wakes it, in milliseconds: retries and delayed jobs come due silently. */
 const POLL_MS = 10_000;
 const MAX_PAUSE_MS = 30_000;
+/** Milliseconds that an aborted job gets to end. */
+const ABORT_MS = 1_000;
 
 export interface JobWorkerParts {
   boss: PgBoss;
@@ -29,6 +31,7 @@ export class JobWorker {
   readonly #loop: Promise<void>;
   readonly #heartbeat: NodeJS.Timeout;
   #stopping = false;
+  #closed: Promise<void> | undefined;
   #woken = false;
   #wake: () => void = () => {};
 
@@ -45,13 +48,26 @@ export class JobWorker {
     this.#wake();
   }
 
-  /** Takes nothing new and waits for what runs; after `patience` milliseconds what still runs is aborted and left to be retried. */
-  async close(patience: number): Promise<void> {
+  /**
+   * Takes nothing new and waits for what runs; after `patience` milliseconds what still runs is aborted, and a second later left alone: either
+   * way it is retried elsewhere. Called again, it waits for the same.
+   */
+  close(patience: number): Promise<void> {
+    this.#closed ??= this.#close(patience);
+    return this.#closed;
+  }
+
+  async #close(patience: number): Promise<void> {
     this.#stopping = true;
     this.#wake();
-    const timer = setTimeout(() => this.#stop.abort(new Error('the process stops')), patience);
-    await this.#loop;
-    clearTimeout(timer);
+    const abort = setTimeout(() => this.#stop.abort(new Error('the process stops')), patience);
+    let leave: NodeJS.Timeout | undefined;
+    const left = new Promise<void>((resolve) => {
+      leave = setTimeout(resolve, patience + ABORT_MS);
+    });
+    await Promise.race([this.#loop, left]);
+    clearTimeout(abort);
+    clearTimeout(leave);
     clearInterval(this.#heartbeat);
   }
 

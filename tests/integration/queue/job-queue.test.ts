@@ -126,6 +126,25 @@ describe.each(databaseKinds())('jobs on %s', (kind) => {
     expect((await states())[0]?.state).toBe('retry');
   });
 
+  it('are left to others by a node that stops, which still makes them', async () => {
+    const held = Promise.withResolvers<void>();
+    let running = false;
+    const stopping = await node(async () => {
+      running = true;
+      // Deaf to its abort, as some libraries are.
+      await held.promise;
+    });
+    await stopping.enqueue(database.pool, 'hash-object', { objectId: 'a' });
+    await expect.poll(() => running).toBe(true);
+    await stopping.stopWorking(50);
+    await stopping.enqueue(database.pool, 'hash-object', { objectId: 'b' });
+    const done: string[] = [];
+    await node(async (id) => void done.push(id));
+    await expect.poll(() => done).toEqual(['b']);
+    expect((await states()).map(({ state }) => state)).toContain('active');
+    held.resolve();
+  });
+
   it('on a schedule are made by one node of several', async () => {
     const counts: Partial<Record<JobName, number>> = {};
     await database.pool.query(`delete from ${JOBS_SCHEMA}.job where name <> 'hash-object'`);

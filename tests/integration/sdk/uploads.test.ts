@@ -109,6 +109,27 @@ describe('a connection that breaks', () => {
   });
 });
 
+it('a small file whose answer was lost is not stored twice, at a path or without one', async () => {
+  let lost = 0;
+  const fetch: typeof globalThis.fetch = async (url, init) => {
+    const answer = await globalThis.fetch(url, init);
+    if (init?.method !== 'POST' || lost % 2 === 1) return answer;
+    lost++;
+    throw new TypeError('the answer was lost');
+  };
+  const carcosa = createAnywhere({ url: proxy.url, apiKey: server.apiKey, fetch });
+  const metadata = { lost: true };
+  expect(await carcosa.upload('at a path', { path: 'lost/once.txt', metadata })).toMatchObject({
+    version: 1,
+    metadata,
+  });
+  expect(lost).toBe(1);
+  lost = 2;
+  const own = await carcosa.upload(new File(['of its own'], 'own-lost.txt'));
+  expect(lost).toBe(3);
+  expect((await carcosa.files.list({ q: 'own-lost.txt' }).toArray()).map(({ id }) => id)).toEqual([own.id]);
+});
+
 describe('pausing, cancelling, continuing', () => {
   /** One part after the other, so that some are whole when the rest is held back. */
   const slow = () => createCarcosa({ url: proxy.url, apiKey: server.apiKey, parallelParts: 1 });

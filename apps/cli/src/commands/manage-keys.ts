@@ -30,6 +30,7 @@ export function manageKeys(program: Command, run: WithContext): void {
     .description('make a key; it is shown this one time')
     .argument('<name>', 'to know it again')
     .requiredOption('--allow <permissions...>', 'such as files:read files:write')
+    .option('--signs', 'it signs addresses, as file routers need: the server keeps its secret')
     .option('--folder <path>', 'only files below this folder')
     .option('--tenant <id>', 'only files of this tenant')
     .option('--expires <when>', 'ISO 8601, such as 2027-01-31T00:00:00Z')
@@ -38,9 +39,9 @@ export function manageKeys(program: Command, run: WithContext): void {
         async (
           context,
           [name]: [string],
-          options: { allow: string[]; folder?: string; tenant?: string; expires?: string },
+          options: { allow: string[]; signs?: boolean; folder?: string; tenant?: string; expires?: string },
         ) => {
-          const { allow, folder, tenant, expires } = options;
+          const { allow, folder, tenant, expires, signs } = options;
           const restrictions = { ...(folder ? { pathPrefix: folder } : {}), ...(tenant ? { tenantId: tenant } : {}) };
           const made = await (await context.client()).apiKeys.create({
             ...{
@@ -50,6 +51,7 @@ export function manageKeys(program: Command, run: WithContext): void {
               projectId: await context.projectId(),
             },
             ...(expires ? { expiresAt: expires } : {}),
+            ...(signs ? { signs } : {}),
           });
           context.output.result(made, ({ key }) => key);
         },

@@ -43,7 +43,10 @@ async function stop({ carcosa, listener }: StopParts): Promise<void> {
   // Who waits for others would hold the drain up.
   carcosa.announcements.close();
   const saving = setTimeout(() => void carcosa.leases.close(), DRAIN_MS);
+  // Beside the requests, not after them: both have to be over before whoever stops us loses patience.
+  const working = carcosa.queue.stopWorking();
   await listener.drain(AbortSignal.timeout(CUT_MS));
   clearTimeout(saving);
+  await working;
   await carcosa.close();
 }

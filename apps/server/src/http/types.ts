@@ -53,7 +53,7 @@ declare module 'fastify' {
     /** Expensive as long as it is under way: sent away with 503 while the process has as much as it can hold. */
     work?: Work;
     /** With `work`: it is part of what was begun before, and never sent away. */
-    goesOn?: true;
+    goesOn?: true | ((request: FastifyRequest) => boolean);
     /** Where the route's protocol has statuses of its own for some errors. */
     errorStatus?: Partial<Record<ErrorCode, number>>;
   }

@@ -17,6 +17,10 @@ const params = z.object({ key: z.string() });
 const query = z.record(z.string(), z.unknown());
 // Who may is said by the signature; one upload counts once, where it begins.
 const config = { public: true, limit: false } as const;
+/** Bytes behind the first are those of an upload that has begun. */
+const goesOn = ({ headers: { range } }: FastifyRequest): boolean =>
+  range !== undefined && !range.startsWith('bytes=0-');
+const ofUpload = { ...config, work: 'upload', goesOn } as const;
 const schema = { hide: true, params, querystring: query };
 
 /** Where bytes arrive at addresses that an app has signed. */
@@ -27,7 +31,9 @@ export const ingestRoutes: Routes = (app, carcosa) => {
       const offset = await carcosa.signedUploads.offset(opened);
       return reply.code(200).header('X-Ut-Range-Start', String(offset)).header('Cache-Control', 'no-store').send();
     });
-    scope.put('/uploadthing/ingest/:key', { config, schema }, (request, reply) => receive(carcosa, request, reply));
+    scope.put('/uploadthing/ingest/:key', { config: ofUpload, schema }, (request, reply) =>
+      receive(carcosa, request, reply),
+    );
   });
 };
 

@@ -1,6 +1,7 @@
 import type { ProjectSettings, UpdateProjectBody } from '@carcosa/contracts';
 import type { BucketId, OrganizationId, ProjectId, TeamId } from '@carcosa/kernel';
 import { API_KEYS_CHANNEL } from './api-keys.ts';
+import { WEBHOOKS_CHANNEL } from './events/event-queue.ts';
 import type { Queryable } from './queryable.ts';
 
 export interface ProjectRow {
@@ -108,7 +109,7 @@ export async function listProjects(db: Queryable, listing: ProjectListing): Prom
 }
 
 /**
- * Takes a project out of sight: its keys end, its files are served no more, and a job removes them. Null when there is none.
+ * Takes a project out of sight: its keys and webhooks end, its files are served no more, and a job removes them. Null when there is none.
  */
 export async function retireProject(tx: Queryable, id: ProjectId): Promise<ProjectRow | null> {
   const { rows } = await tx.query<ProjectRow>(
@@ -120,6 +121,16 @@ export async function retireProject(tx: Queryable, id: ProjectId): Promise<Proje
     `with revoked as (update api_keys set revoked_at = now() where project_id = $1 and revoked_at is null returning public_id)
      select pg_notify($2, json_build_object('publicId', public_id)::text) from revoked`,
     [id, API_KEYS_CHANNEL],
+  );
+  await tx.query(
+    `with ended as (
+       update webhooks set enabled = false, disabled_reason = 'its project was removed', updated_at = now()
+       where project_id = $1 and enabled returning id
+     ), cancelled as (
+       update webhook_deliveries d set state = 'cancelled', finished_at = now()
+       from ended e where d.webhook_id = e.id and d.state = 'pending'
+     ) select pg_notify($2, json_build_object('changed', id)::text) from ended`,
+    [id, WEBHOOKS_CHANNEL],
   );
   return await announced(tx, rows[0]);
 }

@@ -13,6 +13,7 @@ import { SYSTEM } from '../access/actor.ts';
 import { record } from '../audit/record.ts';
 import type { Notifications } from '../notifications.ts';
 import { type LaneParts, WebhookLane } from './webhook-lane.ts';
+import type { WebhookNotice } from './webhook-notice.ts';
 
 /** Events that one transaction turns into deliveries. */
 const FAN_OUT_BATCH = 500;
@@ -28,6 +29,7 @@ const DRAIN_MS = 3_000;
 export interface WebhookWorkerParts extends Omit<LaneParts, 'disable'> {
   transaction<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   notifications: Notifications;
+  notice: WebhookNotice;
   pollMs?: number;
 }
 
@@ -158,15 +160,18 @@ export class WebhookWorker {
     }
   }
 
-  async #disable({ id, organizationId, projectId }: WebhookRow, reason: string): Promise<void> {
-    const { transaction, clock } = this.#parts;
-    await transaction(async (tx) => {
-      if (!(await disableWebhook(tx, id, reason, new Date(clock.now())))) return;
+  async #disable(row: WebhookRow, reason: string): Promise<void> {
+    const { transaction, clock, notice } = this.#parts;
+    const { id, organizationId, projectId } = row;
+    const isDone = await transaction(async (tx) => {
+      if (!(await disableWebhook(tx, id, reason, new Date(clock.now())))) return false;
       const resource = { type: 'webhook', id } as const;
       await record(tx, clock, SYSTEM, {
         ...{ action: 'webhook.disable', resource, place: { organizationId, projectId } },
         after: { enabled: false, reason },
       });
+      return true;
     });
+    if (isDone) await notice.disabled(row, reason);
   }
 }

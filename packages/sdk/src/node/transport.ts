@@ -80,13 +80,14 @@ async function sendFile(
   { file, start, size }: FileRange,
   onProgress: TransportRequest['onProgress'],
 ): Promise<void> {
-  const buffers = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)] as const;
+  const length = Math.min(READ_BYTES, size);
+  const buffers = [Buffer.allocUnsafeSlow(length), Buffer.allocUnsafeSlow(size > length ? length : 0)] as const;
   let writing: Promise<void> = Promise.resolve();
   // A failure is seen at the next turn.
   writing.catch(() => {});
   for (let sent = 0, turn = 0; sent < size; turn ^= 1) {
     const buffer = buffers[turn as 0 | 1];
-    const { bytesRead } = await file.read(buffer, 0, Math.min(READ_BYTES, size - sent), start + sent);
+    const { bytesRead } = await file.read(buffer, 0, Math.min(length, size - sent), start + sent);
     if (bytesRead === 0) throw shrunk('The file');
     await writing;
     onProgress?.(sent);

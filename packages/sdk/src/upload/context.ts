@@ -31,6 +31,8 @@ export interface UploadMemory {
   /** Makes the repeated beginning of an upload the same one. */
   idempotencyKey: string;
   fingerprint?: string | undefined;
+  /** A request whose answer never came may have been served. */
+  isDoubtful?: boolean;
 }
 
 /** What it takes to send bytes. */

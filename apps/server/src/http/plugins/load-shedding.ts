@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { onRequestHookHandler } from 'fastify';
+import type { FastifyContextConfig, onRequestHookHandler } from 'fastify';
 import type { LoadGuard, Work } from '../../load/load-guard.ts';
 import type { App } from '../types.ts';
 
@@ -12,20 +12,20 @@ type CountedResponse = ServerResponse & { [COUNTED]?: true };
  */
 export function addLoadShedding(app: App, guard: LoadGuard): void {
   app.addHook('onRoute', (route) => {
-    const { work, goesOn = false } = route.config ?? {};
+    const { work, goesOn } = route.config ?? {};
     if (work === undefined) return;
     const hooks = route.onRequest === undefined ? [] : [route.onRequest].flat();
     route.onRequest = [counted(guard, work, goesOn), ...hooks];
   });
 }
 
-function counted(guard: LoadGuard, work: Work, goesOn: boolean): onRequestHookHandler {
-  return (_request, reply, done) => {
+function counted(guard: LoadGuard, work: Work, goesOn: FastifyContextConfig['goesOn']): onRequestHookHandler {
+  return (request, reply, done) => {
     const response: CountedResponse = reply.raw;
     // The HEAD that the framework makes of a GET has the hooks of both.
     if (response[COUNTED]) return done();
     try {
-      if (goesOn) guard.goOn(work);
+      if (typeof goesOn === 'function' ? goesOn(request) : goesOn) guard.goOn(work);
       else guard.begin(work);
     } catch (error) {
       return done(error as Error);

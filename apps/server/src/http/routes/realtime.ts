@@ -19,6 +19,8 @@ export const realtimeRoutes: Routes = (app, { realtime, publicUrl }) => {
   app.get(
     '/api/v1/events/stream',
     {
+      // A stream has no head without it.
+      exposeHeadRoute: false,
       config: { permission: SIGHTS },
       schema: {
         tags: ['events'],
@@ -45,6 +47,7 @@ export const realtimeRoutes: Routes = (app, { realtime, publicUrl }) => {
   app.get(
     '/ws/operations/:id',
     {
+      exposeHeadRoute: false,
       config: { permission: ['files:read', 'files:write'] },
       schema: { hide: true, params: z.object({ id: z.string() }) },
     },
