@@ -99,7 +99,8 @@ describe(`with ${ROWS} events`, () => {
   const middle = BEGUN + (ROWS / 2) * 1000;
   const questions: [string, Partial<EventListing>, number][] = [
     ['the newest of an organization', {}, LIMIT],
-    ['a page far back', { after: Math.floor(ROWS / 3) }, LIMIT * 3],
+    ['a page far back', { after: Math.floor(ROWS / 3) }, LIMIT],
+    ['of an organization that did nothing of late', { organizationId: 'org_silent' }, 3],
     ['of a project', { projectId: 'prj_2' }, LIMIT * 3],
     ['of a tenant', { tenantId: 'ten_10' }, LIMIT * 3],
     ['of a file', { resourceId: 'file_77' }, LIMIT],
@@ -143,8 +144,8 @@ describe(`with ${ROWS} events`, () => {
 
   it('removes what is too old in small steps', async () => {
     const clock = new ManualClock(BEGUN + DUE * 2 * 1000 + 30 * DAY);
-    const removed = await expectByIndex('retention of events', 6_000, (db) => retainEvents({ db, clock }));
-    expect(removed).toBeGreaterThanOrEqual(DUE - 1);
+    const removed = await expectByIndex('retention of events', 4_000, (db) => retainEvents({ db, clock }));
+    expect(removed).toBeGreaterThanOrEqual(DUE - 2);
     expect(removed).toBeLessThanOrEqual(DUE);
   });
 });
@@ -201,7 +202,7 @@ describe(`with ${ROWS} audit entries`, () => {
       clock,
     });
     const removed = await expectByIndex('retention of the audit log', 6_000, (db) => retainAudit(transactionOf(db)));
-    expect(removed).toBeGreaterThanOrEqual(DUE - 1);
+    expect(removed).toBeGreaterThanOrEqual(DUE - 2);
     expect(removed).toBeLessThanOrEqual(DUE);
   });
 });
