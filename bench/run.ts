@@ -32,6 +32,7 @@ const ORDER = [
   'webhooks',
   'realtime',
   'memory',
+  'router-types',
   'start',
 ];
 

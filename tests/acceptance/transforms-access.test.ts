@@ -347,6 +347,8 @@ describe('many addresses', () => {
       ...queries.map((query) => get(`/api/v1/transform/${server.projectId}/open.jpg?${query}`)),
     ]);
     expect(new Set(answers.map(({ headers }) => headers.get('etag'))).size).toBe(1);
+    // A small result is answered before it lies on the disk.
+    await until(async () => (await statistics()).cache.entries > before.cache.entries);
     const after = await statistics();
     expect([after.misses - before.misses, after.cache.entries - before.cache.entries]).toEqual([1, 1]);
   });
@@ -377,6 +379,7 @@ describe('many addresses', () => {
       [200, 100],
       [429, 700],
     ]);
+    await until(async () => (await statistics()).cache.entries >= before.cache.entries + 100);
     const after = await statistics();
     expect(after.misses - before.misses).toBe(100);
     expect(after.cache.entries - before.cache.entries).toBe(100);

@@ -30,6 +30,7 @@ interface Item {
 }
 interface Stored {
   id: string;
+  url: string;
   path: string;
   version: number;
   contentType: string;
@@ -132,6 +133,34 @@ describeWith(['ffmpeg'], 'transform jobs', () => {
     const cues = await (await fetch(done.results[1]?.files[1]?.url ?? '')).text();
     const sheet = /^(\S+)#xywh=0,0,160,90$/m.exec(cues)?.[1] as string;
     expect((await fetch(new URL(sheet, master.url))).headers.get('content-type')).toBe('image/jpeg');
+  }, 60_000);
+
+  it('signs what a private ladder refers to, for as long as its own address is good, and nothing else', async () => {
+    const secret = await put('private/a.mp4', await makeFilm(2), { visibility: 'private' });
+    const other = await put('private/other.txt', Buffer.from('other'), { visibility: 'private' });
+    const done = await make({ fileId: secret.id, steps: [{ type: 'hls', heights: [90] }] });
+    const master = done.results[0]?.files.at(-1) as Made;
+    expect((await fetch(master.url)).status).toBe(403);
+    const sign = async (id: string): Promise<string> =>
+      expectData(await server.api<{ url: string }>('POST', `/files/${id}/signed-url`, { json: { expiresIn: 60 } }), 201)
+        .url;
+    const follow = async (address: string): Promise<string> => {
+      const answer = await fetch(address);
+      expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'private, no-store']);
+      const line = (await answer.text()).split('\n').find((each) => each !== '' && !each.startsWith('#'));
+      return new URL(line ?? '', address).href;
+    };
+    const rendition = await follow(await sign(master.id));
+    const segment = await follow(rendition);
+    const [end, same] = [rendition, segment].map((each) => Number(new URL(each).searchParams.get('expires')));
+    expect(Math.abs((end ?? 0) - (same ?? 99))).toBeLessThanOrEqual(1);
+    expect((await fetch(segment, { headers: { range: 'bytes=0-99' } })).status).toBe(206);
+    expect((await fetch(segment.replace(/signature=..../, 'signature=AAAA'))).status).toBe(403);
+    // Whoever can upload a playlist can name any key in it: it is not signed for that.
+    const key = new URL(other.url).pathname.split('/').at(-1);
+    const mine = await put('private/mine.m3u8', Buffer.from(`#EXTM3U\n${key}?v=1\n`), { visibility: 'private' });
+    const text = await (await fetch(await sign(mine.id))).text();
+    expect(text).toBe(`#EXTM3U\n${key}?v=1\n`);
   }, 60_000);
 
   it('learns facts of what comes, and finds files by them', async () => {

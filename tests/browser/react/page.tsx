@@ -96,7 +96,7 @@ function Page() {
         <routed.UploadDropzone
           route="avatar"
           input={{ album: 'a' }}
-          onUploaded={({ serverData }) => setBy(serverData.by)}
+          onUploaded={({ serverData }) => setBy(serverData?.by ?? 'stored')}
         />
       )}
       {part === 'single' && <Single />}

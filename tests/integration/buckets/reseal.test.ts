@@ -24,6 +24,8 @@ describe.each(databaseKinds())('resealing on %s', (kind) => {
   afterEach(() => world.close());
 
   const addBuckets = async (count: number) => {
+    // The key of a first start, which signs, is sealed too: here buckets alone count.
+    await world.database.pool.query('update api_keys set sealed_token = null');
     for (let index = 0; index < count; index++) {
       const credentials = { accessKeyId: `KEY${index}`, secretAccessKey: `word-${index}` };
       await world.carcosa.buckets.create(world.user('owner'), world.s3Bucket({ credentials }));

@@ -198,7 +198,8 @@ describe.each(databaseKinds())('projects, tenants and keys on %s', (kind) => {
     it('show themselves once, and begin as their list says', async () => {
       const { owner, projectId } = await project();
       const input = { projectId, name: 'ci', permissions: ['files:read' as const], restrictions: {}, expiresAt: null };
-      const { key, ...made } = await node.keys.create(owner, input);
+      const { key, uploadthingToken, ...made } = await node.keys.create(owner, input);
+      expect(uploadthingToken).toBeNull();
       expect(key.startsWith(`${made.start}_`)).toBe(true);
       expect((await node.keys.list(owner, { projectId, limit: 50 })).items).toEqual([made]);
       expect(JSON.stringify(await node.keys.get(owner, made.id))).not.toContain(key);

@@ -2,6 +2,7 @@ import { pathProblem } from '@carcosa/contracts';
 import {
   findFileKey,
   findKeyAt,
+  findMadeTogether,
   findServedFile,
   type NewAuditEntry,
   type Queryable,
@@ -76,6 +77,8 @@ export interface OpenedFile {
 
 /** Ours are letters and digits; apps choose others too. */
 const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+/** A key with a version, as transforms write them into texts that refer to their neighbours. */
+const REFERENCE = /(?<=^|["\s])([A-Za-z0-9]{1,64})\?v=([1-9]\d{0,9})(?=["#\s]|$)/gm;
 /** Most signed addresses that are recorded together. */
 const MAX_GROUP = 64;
 /** Most paths that are remembered. */
@@ -196,6 +199,25 @@ export class ServingService {
     const event = { action: 'file.sign-url', resource: { type: 'file', id }, place, after } as const;
     await this.#records.submit(auditEntry(actor, event, this.#options.clock));
     return { url, expiresAt };
+  }
+
+  /**
+   * A playlist, or its like, that was reached by a signed address: the addresses in it of what was made together with it are signed too, for as
+   * long. Other addresses stay as they are, whatever they name.
+   */
+  async signReferences({ file, expiresIn }: OpenedFile, text: string): Promise<string> {
+    const { db, clock } = this.#options;
+    const keys = [...new Set([...text.matchAll(REFERENCE)].map(([, key = '']) => key))];
+    const signable = await findMadeTogether(db, { key: file.key, version: file.version, keys });
+    // Up, as what is left was rounded down.
+    const expires = String(Math.ceil(clock.now() / 1000) + (expiresIn ?? 0));
+    const { projectId, signingKeyVersion } = file;
+    return text.replace(REFERENCE, (reference: string, key: string, version: string) => {
+      if (!signable.has(key)) return reference;
+      const grant = { expires, version: Number(version), download: null };
+      const signature = this.#signer.sign({ projectId, signingKeyVersion, key }, grant);
+      return `${reference}&expires=${expires}&signature=${signature}`;
+    });
   }
 
   /** To be called with the keys of files that were changed; without, when it is unknown which. */

@@ -7,6 +7,7 @@ import type { Carcosa } from '../../compose.ts';
 import { openAppSigned } from '../../uploadthing/signed-serving.ts';
 import { success as answer } from '../envelope.ts';
 import { countDownload } from '../plugins/rate-limit.ts';
+import { needsSignedReferences, serveSignedReferences } from '../serving/referring-text.ts';
 import { FileServer } from '../serving/serve-file.ts';
 import type { Routes } from '../types.ts';
 
@@ -112,7 +113,9 @@ function serveAddress(
   const way: Way = {
     open: async () => carcosa.serving.open(address),
     serve: (opened) =>
-      files.serve({ request, reply, opened, versioned: version !== null, download, shared: true, actor: null }),
+      needsSignedReferences(opened)
+        ? serveSignedReferences(carcosa, opened, reply)
+        : files.serve({ request, reply, opened, versioned: version !== null, download, shared: true, actor: null }),
   };
   const serve = (opened: OpenedFile): void | Promise<void> => serveLimited(carcosa, opened, way, { request, reply });
   const found = carcosa.serving.open(address);

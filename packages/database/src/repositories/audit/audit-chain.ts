@@ -161,7 +161,7 @@ export async function removeOldest(
   await tx.query(`select set_config('carcosa.audit_retention', 'on', true)`);
   const { rowCount } = await tx.query(
     `with gone as (delete from audit_seals where organization_id = $1 and sequence > $2 and sequence <= $3 returning entry_id)
-     delete from audit_entries where id in (select entry_id from gone)`,
+     delete from audit_entries where id = any(array(select entry_id from gone))`,
     [chain.organizationId, chain.anchorSequence, last.sequence],
   );
   await tx.query(`select set_config('carcosa.audit_retention', '', true)`);
