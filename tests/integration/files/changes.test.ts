@@ -1,4 +1,4 @@
-import { type File, UpdateFileBody } from '@carcosa/contracts';
+import { File, UpdateFileBody } from '@carcosa/contracts';
 import type { FileId } from '@carcosa/kernel';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/database.ts';
@@ -10,7 +10,8 @@ describe.each(databaseKinds())('changes of one file, on %s', (kind) => {
   let world: FileWorld;
   const one = async (path: string, more: object = {}): Promise<FileId> =>
     (await world.seed([{ path, ...more }]))[0] as FileId;
-  const get = (id: string): Promise<File> => world.service.get(world.actor, { id });
+  /** As a list shows it: without what is said of one file only. */
+  const get = async (id: string): Promise<File> => File.parse(await world.service.get(world.actor, { id }));
   const update = (id: string, body: object): Promise<File> =>
     world.service.update(world.actor, { id }, UpdateFileBody.parse(body));
 

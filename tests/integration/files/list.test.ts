@@ -30,7 +30,8 @@ describe.each(databaseKinds())('the list of files, on %s', (kind) => {
       },
     ]);
     const { items } = await listPage(world);
-    expect(items).toEqual([await world.service.get(world.actor, { id: id as string })]);
+    const one = await world.service.get(world.actor, { id: id as string });
+    expect([one]).toEqual(items.map((item) => ({ ...item, facts: null, madeOf: null, quarantine: null })));
     expect(items[0]).toMatchObject({
       id,
       path: 'a/ü "quoted" \\ name.txt',
