@@ -136,12 +136,16 @@ describe('a client that means ill', () => {
   it('has so many connections and no more', async () => {
     const held: SocketClient[] = [];
     // Those of the tests before may still be leaving.
-    await until(async () => {
-      const client = connectSocket(server.url, { token: server.apiKey });
-      clients.push(client);
-      if ((await client.connected) === null) held.push(client);
-      return held.length === PER_CLIENT;
-    });
+    await until(
+      async () => {
+        const client = connectSocket(server.url, { token: server.apiKey });
+        clients.push(client);
+        if ((await client.connected) === null) held.push(client);
+        else client.close();
+        return held.length === PER_CLIENT;
+      },
+      { within: 40_000, what: `the ${PER_CLIENT} connections` },
+    );
     const more = connectSocket(server.url, { token: server.apiKey });
     clients.push(more);
     expect(await more.connected).not.toBeNull();

@@ -68,7 +68,7 @@ export class LiveConnections {
     };
   }
 
-  /** Counts a connection by who it belongs to. @returns takes it back @throws CarcosaError `rate_limited` */
+  /** Counts a connection by who it belongs to. @returns takes it back, once @throws CarcosaError `rate_limited` */
   admitActor(actor: Actor): () => void {
     return this.#count(`actor ${actorId(actor)}`, 'this key, token or user');
   }
@@ -110,7 +110,10 @@ export class LiveConnections {
         retryAfter: 10,
       });
     this.#counts.set(key, count + 1);
+    let isCounted = true;
     return () => {
+      if (!isCounted) return;
+      isCounted = false;
       const left = (this.#counts.get(key) ?? 1) - 1;
       if (left > 0) this.#counts.set(key, left);
       else this.#counts.delete(key);

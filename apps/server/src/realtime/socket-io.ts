@@ -181,6 +181,8 @@ export class SocketIoEdge implements LiveOutlet {
     const actor = await this.#parts.identify(request);
     const release = this.#parts.connections.admitActor(actor);
     socket.conn.once('close', release);
+    // Who left while it was looked up is not told of any more.
+    if (socket.conn.readyState !== 'open') release();
     socket.data.connection = new LiveConnection(this.#parts, { actor, request }, this.#channelOf(socket));
   }
 
