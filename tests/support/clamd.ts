@@ -41,7 +41,8 @@ export class FakeClamd {
     const content: Buffer[] = [];
     let length = 0;
     let hasCommand = false;
-    for await (const chunk of socket) {
+    // What comes behind the answer is read and dropped: a socket closed with something unread takes the answer back on its way.
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
       bytes = Buffer.concat([bytes, chunk as Buffer]);
       if (!hasCommand) {
         const end = bytes.indexOf(0);
@@ -56,11 +57,11 @@ export class FakeClamd {
           await this.gate;
           this.scanned.push(length);
           const found = Buffer.concat(content).includes(EICAR);
-          socket.end(found ? 'stream: Eicar-Test-Signature FOUND\0' : 'stream: OK\0');
+          socket.end(found ? 'stream: Eicar-Test-Signature FOUND\0' : 'stream: OK\0').resume();
           return;
         }
         if (length + size > this.maxBytes) {
-          socket.end('INSTREAM size limit exceeded. ERROR\0');
+          socket.end('INSTREAM size limit exceeded. ERROR\0').resume();
           return;
         }
         if (bytes.length < 4 + size) break;
