@@ -16,7 +16,12 @@ export class FakeClamd {
   gate: Promise<void> = Promise.resolve();
   /** Answers nothing, and hangs up. */
   isBroken = false;
-  readonly #server: Server = createServer((socket) => void this.#serve(socket).catch(() => socket.destroy()));
+  readonly #sockets = new Set<Socket>();
+  readonly #server: Server = createServer((socket) => {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    this.#serve(socket).catch(() => socket.destroy());
+  });
 
   static async open(): Promise<FakeClamd> {
     const clamd = new FakeClamd();
@@ -29,7 +34,9 @@ export class FakeClamd {
   }
 
   async close(): Promise<void> {
-    await new Promise((resolve) => this.#server.close(resolve));
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 
   async #serve(socket: Socket): Promise<void> {
