@@ -52,8 +52,9 @@ export class JournaledSmallFiles {
 
   /** Syncs every file that the journal holds. Failures leave it as it is. */
   async settleAll(): Promise<void> {
-    await this.#settling;
-    await this.#settle(true);
+    // One at a time: a segment that two have settled would be used for two purposes.
+    while (this.#settling) await this.#settling;
+    await this.#alone(this.#settle(true));
   }
 
   /** Removes what it has on the disk, if nothing is held there any more. @returns whether it did */
@@ -65,9 +66,14 @@ export class JournaledSmallFiles {
   }
 
   #settleSoon(): void {
-    this.#settling ??= Promise.all([this.#settle(false), this.#journal.prepare()]).then(() => {
+    if (!this.#settling) void this.#alone(Promise.all([this.#settle(false), this.#journal.prepare()]));
+  }
+
+  #alone(work: Promise<unknown>): Promise<void> {
+    this.#settling = work.then(() => {
       this.#settling = null;
     });
+    return this.#settling;
   }
 
   async #settle(all: boolean): Promise<void> {

@@ -127,7 +127,9 @@ export class SmallFileJournal {
 
   /** Lets go of a segment whose files are on stable storage with their names. */
   settled(segment: Segment): void {
-    this.#full.splice(this.#full.indexOf(segment), 1);
+    const index = this.#full.indexOf(segment);
+    if (index === -1) return;
+    this.#full.splice(index, 1);
     if (segment.isSound && this.#spare.length < SPARE_SEGMENTS && emptied(segment)) this.#spare.push(segment);
     else remove(segment);
   }
